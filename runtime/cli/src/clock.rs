@@ -1,0 +1,95 @@
+//! The clock and the source of chance. Only here is the system asked for either.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use selvedge_engine::ports::{Clock, Micros, Random};
+use tokio::sync::watch;
+
+/// A clock that runs by itself and can be moved on: the demonstration's two days.
+pub struct StoryClock {
+    start: Instant,
+    /// What to add to the time since `start`.
+    base: watch::Sender<Micros>,
+    newest: Mutex<Micros>,
+}
+
+impl StoryClock {
+    /// Stands at `at` now.
+    pub fn at(at: Micros) -> StoryClock {
+        StoryClock { start: Instant::now(), base: watch::Sender::new(at), newest: Mutex::new(at) }
+    }
+
+    /// Moves the clock on to `until`; never back.
+    pub fn move_to(&self, until: Micros) {
+        let ahead = until - self.now();
+        if ahead > 0 {
+            self.base.send_modify(|base| *base += ahead);
+        }
+    }
+}
+
+#[async_trait]
+impl Clock for StoryClock {
+    fn now(&self) -> Micros {
+        let elapsed = i64::try_from(self.start.elapsed().as_micros()).unwrap_or(i64::MAX / 2);
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = (*newest).max(*self.base.borrow() + elapsed);
+        *newest
+    }
+
+    async fn sleep_until(&self, until: Micros) {
+        let mut moved = self.base.subscribe();
+        loop {
+            let left = until - self.now();
+            if left <= 0 {
+                return;
+            }
+            let left = std::time::Duration::from_micros(u64::try_from(left).unwrap_or(0));
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                _ = moved.changed() => {}
+            }
+        }
+    }
+}
+
+/// The system's randomness.
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, out: &mut [u8]) {
+        // INVARIANT: without randomness no key is safe; the process must not go on with any other answer.
+        if aws_lc_rs::rand::fill(out).is_err() {
+            eprintln!("the system gives no randomness");
+            std::process::abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_sleeps_two_days_wakes_when_the_clock_is_moved() {
+        let clock = std::sync::Arc::new(StoryClock::at(1_000_000));
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(1_000_000 + 2 * 86_400_000_000).await }
+        });
+        tokio::task::yield_now().await;
+        clock.move_to(1_000_000 + 2 * 86_400_000_000);
+        sleeper.await.unwrap();
+    }
+
+    #[test]
+    fn the_clock_never_goes_back() {
+        let clock = StoryClock::at(5_000_000);
+        clock.move_to(9_000_000);
+        clock.move_to(6_000_000);
+        assert!(clock.now() >= 9_000_000);
+    }
+}

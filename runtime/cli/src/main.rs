@@ -1,0 +1,88 @@
+//! The `selvedge` binary: the only place where rooms are wired to one another, and where a clock is read.
+//!
+//! Data go to stdout, everything else to stderr. Exit codes: [`exit`].
+
+#[macro_use]
+mod print;
+mod clock;
+mod connector;
+mod demo;
+mod failure;
+mod home;
+mod log;
+mod node;
+mod record;
+mod workflow;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What the process answers to its caller.
+pub mod exit {
+    /// Something could not be done; stderr says what, where and how to mend it.
+    pub const FAILED: u8 = 1;
+    /// What was checked does not hold: evidence that does not verify, a workflow that is refused.
+    pub const REFUSED: u8 = 3;
+}
+
+/// Runs verify → communicate → pay workflows whose evidence verifies itself.
+#[derive(Parser)]
+#[command(name = "selvedge", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play the healthcare story on real parts and vendor doubles, and verify its evidence.
+    Demo(demo::Arguments),
+    /// List, export, verify and read records.
+    #[command(subcommand)]
+    Record(record::Command),
+    /// Check workflows.
+    #[command(subcommand)]
+    Workflow(workflow::Command),
+    /// Look at connectors.
+    #[command(subcommand)]
+    Connector(connector::Command),
+}
+
+/// Where the demonstration keeps its data when nobody says otherwise, below the project's folder.
+pub const DEMO_DATA: &str = ".selvedge/demo";
+
+/// `--data`, or the demonstration's folder.
+fn data_or_demo(data: Option<PathBuf>) -> miette::Result<PathBuf> {
+    data.map_or_else(|| Ok(home::find()?.join(DEMO_DATA)), Ok)
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // A path or a command that is broken over lines cannot be copied. Fails only where a hook is set already.
+    let _ = miette::set_hook(Box::new(|_| Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).build())));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(4 << 20).build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("the system gives no threads: {error}");
+            return ExitCode::from(exit::FAILED);
+        }
+    };
+    let done = runtime.block_on(async {
+        match arguments.command {
+            Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Record(command) => record::run(command).await,
+            Command::Workflow(command) => workflow::run(command).await,
+            Command::Connector(command) => connector::run(command).await,
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    match done {
+        Ok(code) => code,
+        Err(report) => {
+            eprintln!("{report:?}");
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A node: a data folder opened and every room wired to the others.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use miette::IntoDiagnostic;
+use selvedge_engine::ports::store::Journal;
+use selvedge_engine::ports::{
+    Call, CardFields, Charged, Clock, Connectors, Failure, Field, Micros, Observed, Random, Report, Signal, Webhook,
+    WebhookFault,
+};
+use selvedge_engine::{Engine, Parts, Settings};
+use selvedge_record::LogKey;
+use selvedge_store::SqliteStore;
+use selvedge_store::sqlite::writer::Watch;
+use selvedge_vault::{MasterKey, Vault, load_or_create_seed};
+
+use crate::clock::SystemRandom;
+use crate::failure::Failure as Fault;
+
+/// The file that a running node holds a lock on.
+pub const LOCK: &str = "node.lock";
+/// Where the node's public key is kept for whoever verifies.
+pub const PUBLIC_KEY: &str = "log.pub";
+
+/// A data folder in use: its lock, store and keys.
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The store.
+    pub store: SqliteStore,
+    vault: Arc<Vault>,
+    /// Signs checkpoints and packs.
+    pub log_key: Arc<LogKey>,
+    _lock: Option<File>,
+}
+
+impl Folder {
+    /// Opens a data folder for a node: creates what is missing and keeps other nodes out.
+    pub async fn open(path: &Path, watch: Option<Watch>) -> miette::Result<Folder> {
+        create(path)?;
+        let lock = lock(path)?;
+        Folder::with(path, watch, Some(lock)).await
+    }
+
+    /// Opens a data folder beside the node that may run in it, to read and export.
+    pub async fn beside(path: &Path) -> miette::Result<Folder> {
+        if !path.join("selvedge.db").is_file() {
+            return Err(Fault::NoData { folder: path.display().to_string() }.into());
+        }
+        Folder::with(path, None, None).await
+    }
+
+    async fn with(path: &Path, watch: Option<Watch>, lock: Option<File>) -> miette::Result<Folder> {
+        // The store first: a folder from a newer version is refused before anything else is touched.
+        let store = SqliteStore::open_watched(path, watch).await?;
+        let keys = path.join("keys");
+        // New keys under old records would read nothing and sign what nobody can check.
+        let used = store.newest().await?.is_some();
+        if used && !(keys.join("master.key").is_file() && keys.join("log.key").is_file()) {
+            return Err(Fault::NoKeys { folder: path.display().to_string() }.into());
+        }
+        let random = |out: &mut [u8]| SystemRandom.fill(out);
+        let vault = Arc::new(Vault::new(MasterKey::load_or_create(&keys, &random)?));
+        let seed = load_or_create_seed(&keys, "log.key", &random)?;
+        let log_key = Arc::new(LogKey::from_seed(&log_name(&seed), &seed)?);
+        let public = path.join(PUBLIC_KEY);
+        if !public.exists() {
+            std::fs::write(&public, format!("{}\n", log_key.verifier())).map_err(|e| Fault::write(&public, &e))?;
+        }
+        Ok(Folder { path: path.to_path_buf(), store, vault, log_key, _lock: lock })
+    }
+
+    /// The time of the newest event: the clock must not stand before it.
+    pub async fn newest(&self) -> miette::Result<Option<Micros>> {
+        Ok(self.store.newest().await?)
+    }
+
+    /// An engine over this folder.
+    pub fn engine(&self, connectors: Arc<dyn Connectors>, clock: Arc<dyn Clock>, settings: Settings) -> Engine {
+        Engine::new(Parts {
+            store: Arc::new(self.store.clone()),
+            connectors,
+            clock,
+            random: Arc::new(SystemRandom),
+            vault: self.vault.clone(),
+            log_key: self.log_key.clone(),
+            settings,
+        })
+    }
+
+    /// An engine that reads and exports and calls nobody.
+    pub fn reader(&self, clock: Arc<dyn Clock>) -> Engine {
+        let settings = Settings { sender: BTreeMap::new(), public_url: String::new() };
+        self.engine(Arc::new(Nobody), clock, settings)
+    }
+}
+
+/// A name that no other log has, as witnesses need it; 32 bits of a hash of the seed tell nothing about it.
+fn log_name(seed: &[u8; 32]) -> String {
+    let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    hash.update(b"selvedge.log name\n");
+    hash.update(seed);
+    format!("selvedge.log/{}", hex::encode(&hash.finish().as_ref()[..4]))
+}
+
+fn create(path: &Path) -> miette::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| Fault::write(path, &e).into())
+}
+
+fn lock(path: &Path) -> miette::Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK)).into_diagnostic()?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Fault::InUse { folder: path.display().to_string() }.into()),
+        Err(std::fs::TryLockError::Error(error)) => Err(Fault::write(&path.join(LOCK), &error).into()),
+    }
+}
+
+/// No connectors: for an engine that only reads.
+struct Nobody;
+
+fn nobody<T>() -> Observed<T> {
+    Observed {
+        result: Err(Failure::Denied("this process only reads".into())),
+        accesses: Vec::new(),
+        refusals: Vec::new(),
+    }
+}
+
+#[async_trait]
+impl Connectors for Nobody {
+    fn reader(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn digests(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+    async fn send(&self, _: &Call, _: Field, _: Field) -> Observed<String> {
+        nobody()
+    }
+    async fn check(&self, _: &Call, _: Field) -> Observed<Signal> {
+        nobody()
+    }
+    async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
+        nobody()
+    }
+    async fn lookup(&self, _: &Call) -> Observed<Option<Report>> {
+        nobody()
+    }
+    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<Report>, WebhookFault> {
+        Err(WebhookFault::NoSuchConnection)
+    }
+}

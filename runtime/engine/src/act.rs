@@ -1,0 +1,309 @@
+//! One attempt at an effect: gather what it carries, write down the intent, let it happen through the host's
+//! door, write down what came of it. Values live here only for the length of one attempt.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret, SecretString};
+use selvedge_vault::link_id;
+use selvedge_workflow::dictionary::Class;
+use selvedge_workflow::plan::{Amount, Carries, Node, Op};
+use selvedge_workflow::template::Template;
+
+use crate::decide::{self, Outcome};
+use crate::definition::Definition;
+use crate::drive::connector_actor;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::fact::{Commitment, Fact, Moment};
+use crate::ports::store::Link;
+use crate::ports::{Call, CardFields, Field};
+use crate::run::{Effect, Run};
+use crate::signal::Who;
+use crate::turn::Turn;
+
+/// What an attempt carries.
+enum Payload {
+    Message { to: Field, text: Field },
+    Subject(Field),
+    Payment { minor: i64, currency: String, card: CardFields },
+}
+
+impl Payload {
+    /// The fields that the connector is handed.
+    fn hands(&self) -> Vec<String> {
+        let fields: Vec<&Field> = match self {
+            Payload::Message { to, text } => vec![to, text],
+            Payload::Subject(field) => vec![field],
+            Payload::Payment { card, .. } => {
+                let CardFields { number, expiry_month, expiry_year, code } = card;
+                [number, expiry_month, expiry_year].into_iter().chain(code).collect()
+            }
+        };
+        fields.into_iter().map(|field| field.path.clone()).collect()
+    }
+}
+
+impl Engine {
+    /// Intends an effect and tries it once.
+    pub(crate) async fn attempt(
+        &self,
+        definition: &Definition,
+        turn: &mut Turn,
+        node: &Node,
+        effect: Effect,
+    ) -> Result<(), EngineError> {
+        let Some((payload, carries)) = self.gather(definition, turn, node, &effect).await? else { return Ok(()) };
+        let call = self.call(definition, &turn.run, node, &effect);
+        let function = decide::function(&node.op);
+        let class = definition.class_of(&call.connector, function);
+        let intended = Fact::Intended {
+            node: node.name.clone(),
+            key: effect.key.clone(),
+            connector: call.connector.clone(),
+            function: function.into(),
+            class: class.clone(),
+            attempt: effect.attempt,
+            hands: payload.hands(),
+            carries,
+        };
+        turn.add(&Who::host(), self.now(), intended)?;
+        self.flush(turn).await?;
+        let connectors = &self.inner.parts.connectors;
+        let outcome = match payload {
+            Payload::Message { to, text } => Outcome::Sent(connectors.send(&call, to, text).await),
+            Payload::Subject(field) => Outcome::Checked(connectors.check(&call, field).await),
+            Payload::Payment { minor, currency, card } => {
+                Outcome::Charged(connectors.charge(&call, minor, &currency, card).await)
+            }
+        };
+        let facts = decide::after(&definition.plan, &turn.run, node, &effect, &class, outcome, self.now());
+        turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts)
+    }
+
+    /// The circumstances of a call.
+    pub(crate) fn call(&self, definition: &Definition, run: &Run, node: &Node, effect: &Effect) -> Call {
+        let connector = decide::connector(&definition.plan, node).to_owned();
+        Call {
+            digest: run.connectors.get(&connector).cloned().unwrap_or_default(),
+            connector,
+            interaction: run.id.interaction.clone(),
+            step: node.step.clone(),
+            idempotency_key: effect.key.clone(),
+            purpose: purpose_of(definition, node),
+            attempt: effect.attempt,
+        }
+    }
+
+    /// `None`: it may not happen, and the facts of the turn say why.
+    async fn gather(
+        &self,
+        definition: &Definition,
+        turn: &mut Turn,
+        node: &Node,
+        effect: &Effect,
+    ) -> Result<Option<(Payload, Vec<Commitment>)>, EngineError> {
+        match &node.op {
+            Op::Check { subject, .. } => {
+                Ok(Some((Payload::Subject(self.inner.values.field(&turn.run, subject).await?), Vec::new())))
+            }
+            Op::Send { to, .. } => {
+                // The customer may have said stop since the message was queued.
+                if !self.ask_contact(definition, turn, node, Moment::Sending).await? {
+                    return Ok(None);
+                }
+                let to = self.inner.values.field(&turn.run, to).await?;
+                let (text, carries) = self.message(definition, turn, node, effect).await?;
+                Ok(Some((Payload::Message { to, text }, carries)))
+            }
+            Op::Charge { amount, .. } => self.payment(definition, turn, node, effect, amount).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn payment(
+        &self,
+        definition: &Definition,
+        turn: &mut Turn,
+        node: &Node,
+        effect: &Effect,
+        amount: &Amount,
+    ) -> Result<Option<(Payload, Vec<Commitment>)>, EngineError> {
+        let Some(card) = turn.run.card.clone() else {
+            return Err(EngineError::Broken { what: format!("`{}` has no card to charge", node.name) });
+        };
+        let code = self.inner.codes.take(&card.token, self.now());
+        if effect.attempt > 1 {
+            // An earlier attempt may have been paid: the vendor is asked, whatever its class allows.
+            let why = "an earlier attempt spent the security code".into();
+            let fact = Fact::Unclear {
+                node: node.name.clone(),
+                key: effect.key.clone(),
+                why,
+                accesses: Vec::new(),
+                asked: 0,
+                at: self.now(),
+            };
+            turn.add(&Who::host(), self.now(), fact)?;
+            return Ok(None);
+        }
+        let Some(code) = code else {
+            let forgotten = Fact::CardForgotten {
+                node: node.name.clone(),
+                token: card.token,
+                why: "the security code is kept in memory only, and the process that held it is gone".into(),
+                next: decide::card_node(&definition.plan, node),
+            };
+            turn.add(&Who::host(), self.now(), forgotten)?;
+            return Ok(None);
+        };
+        let (money, _) = self.inner.values.amount(&turn.run, amount).await?;
+        let name = format!("{}/amount/{}", node.step, turn.run.visits.get(&node.name).copied().unwrap_or(1));
+        let class = definition.dictionary.get("payment.amount").map_or_else(|| Class::Phi, |info| info.class);
+        let (commitment, sealed) =
+            self.inner.values.commit(&turn.run.id, &name, class.name(), &money.in_words()).await?;
+        turn.seal(sealed);
+        let card = self.inner.values.card(&turn.run.id.tenant, &card.token, Some(code)).await?;
+        Ok(Some((Payload::Payment { minor: money.minor, currency: money.currency, card }, vec![commitment])))
+    }
+
+    async fn message(
+        &self,
+        definition: &Definition,
+        turn: &mut Turn,
+        node: &Node,
+        effect: &Effect,
+    ) -> Result<(Field, Vec<Commitment>), EngineError> {
+        let Op::Send { template, carries, .. } = &node.op else {
+            return Err(EngineError::Broken { what: format!("`{}` sends nothing", node.name) });
+        };
+        let template = definition
+            .plan
+            .templates
+            .get(template)
+            .ok_or_else(|| EngineError::Broken { what: format!("no template `{template}`") })?;
+        if let (Carries::Link { opens, lasts }, 1) = (carries, effect.attempt) {
+            let link = link_id(self.link_token(&turn.run, opens).expose_secret());
+            turn.link(Link { id: link.clone(), step: opens.clone() });
+            let terms = definition.plan.nodes.iter().find_map(|n| match &n.op {
+                Op::Charge { amount, .. } if n.step == *opens => decide::terms_of(&turn.run, amount),
+                _ => None,
+            });
+            let expires = self.now() + lasts;
+            turn.add(
+                &Who::host(),
+                self.now(),
+                Fact::LinkIssued { node: node.name.clone(), link, opens: opens.clone(), terms, expires },
+            )?;
+        }
+        let values = self.template_values(definition, &turn.run, node, template).await?;
+        let text = render(template, values.clone())?;
+        let mut committed = Vec::new();
+        if effect.attempt == 1 {
+            // What opens something is not kept, not even sealed: the text is kept without it.
+            let without_keys = values.into_iter().map(|(path, value)| {
+                let opens = definition.dictionary.get(&path).is_some_and(|info| info.class == Class::Key);
+                (path.clone(), if opens { SecretString::from(format!("[{path}]")) } else { value })
+            });
+            let kept = render(template, without_keys.collect())?;
+            let visit = turn.run.visits.get(&node.name).copied().unwrap_or(1);
+            let name = format!("{}/text/{visit}", node.name);
+            let (commitment, sealed) =
+                self.inner.values.commit(&turn.run.id, &name, "COMMS", kept.expose_secret()).await?;
+            turn.seal(sealed);
+            committed.push(commitment);
+        }
+        Ok((Field { path: "message.text".into(), class: "COMMS".into(), value: text }, committed))
+    }
+
+    /// The token of the link that opens a step. Derived, so that it is the same after a crash and never stored.
+    pub(crate) fn link_token(&self, run: &Run, opens: &str) -> SecretString {
+        self.inner.parts.vault.link_token(&format!("link/{}/{}/{opens}", run.id.tenant, run.id.interaction))
+    }
+
+    /// The values of a template's variables.
+    pub(crate) async fn template_values(
+        &self,
+        definition: &Definition,
+        run: &Run,
+        node: &Node,
+        template: &Template,
+    ) -> Result<BTreeMap<String, SecretString>, EngineError> {
+        let mut values = BTreeMap::new();
+        for variable in &template.variables {
+            values.insert(variable.clone(), self.template_value(definition, run, node, variable).await?);
+        }
+        Ok(values)
+    }
+
+    async fn template_value(
+        &self,
+        definition: &Definition,
+        run: &Run,
+        node: &Node,
+        variable: &str,
+    ) -> Result<SecretString, EngineError> {
+        let missing = || EngineError::NoSuchField { customer: run.customer.clone(), field: variable.into() };
+        if let Some(value) = self.inner.parts.settings.sender.get(variable) {
+            return Ok(SecretString::from(value.clone()));
+        }
+        Ok(SecretString::from(match variable {
+            "challenge.code" => {
+                return Ok(self.inner.parts.vault.code(&code_context(&run.id.tenant, &run.key(&node.name))));
+            }
+            "payment.link" => {
+                let Op::Send { carries: Carries::Link { opens, .. }, .. } = &node.op else { return Err(missing()) };
+                format!("{}/pay/{}", self.inner.parts.settings.public_url, self.link_token(run, opens).expose_secret())
+            }
+            "card.last4" => run.card.as_ref().ok_or_else(missing)?.last4.clone(),
+            "payment.reference" => newest_payment(run).ok_or_else(missing)?.1.0.clone(),
+            "payment.date" => {
+                let at = newest_payment(run).map_or(self.now(), |(_, (_, at))| *at);
+                self.local_date(run, at).await?
+            }
+            "payment.amount" | "payment.number" => {
+                // On the page of a step: that step's. In a receipt: the newest payment's.
+                let step = newest_payment(run).map_or(node.step.as_str(), |(step, _)| step);
+                let amount = definition.plan.nodes.iter().find_map(|n| match &n.op {
+                    Op::Charge { amount, .. } if n.step == step => Some(amount),
+                    _ => None,
+                });
+                let (money, number) = self.inner.values.amount(run, amount.ok_or_else(missing)?).await?;
+                if variable == "payment.amount" { money.in_words() } else { number }
+            }
+            path => return Ok(self.inner.values.field(run, path).await?.value),
+        }))
+    }
+
+    /// A day in the customer's time zone, in words.
+    async fn local_date(&self, run: &Run, at: i64) -> Result<String, EngineError> {
+        let state = self.inner.values.customer_state(run).await?;
+        let zone =
+            state.zones.first().and_then(|z| jiff::tz::TimeZone::get(&z.zone).ok()).unwrap_or(jiff::tz::TimeZone::UTC);
+        let instant = jiff::Timestamp::from_microsecond(at).map_err(|e| EngineError::Broken { what: e.to_string() })?;
+        Ok(instant.to_zoned(zone).strftime("%B %-d, %Y").to_string())
+    }
+}
+
+/// What a one-time code is derived from: the message that carries it.
+pub(crate) fn code_context(tenant: &str, key: &str) -> String {
+    format!("code/{tenant}/{key}")
+}
+
+fn newest_payment(run: &Run) -> Option<(&str, &(String, i64))> {
+    run.payments.iter().map(|(step, paid)| (step.as_str(), paid)).max_by_key(|(_, paid)| paid.1)
+}
+
+fn render(template: &Template, values: BTreeMap<String, SecretString>) -> Result<SecretString, EngineError> {
+    let plain = values.iter().map(|(path, value)| (path.clone(), value.expose_secret().to_owned())).collect();
+    let text = template.render(&plain).map_err(|e| EngineError::Broken { what: e.to_diagnostic().to_string() })?;
+    Ok(SecretString::from(text.trim_end().to_owned()))
+}
+
+/// The purpose of a call: a message's own, otherwise the workflow's; the check before a code belongs to identity.
+fn purpose_of(definition: &Definition, node: &Node) -> String {
+    match &node.op {
+        Op::Send { purpose, .. } => purpose.clone(),
+        Op::Check { .. } => "identity".into(),
+        _ => definition.plan.purpose.clone(),
+    }
+}

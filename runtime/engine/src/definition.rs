@@ -1,0 +1,88 @@
+//! What a run pins for life: the workflow with its templates, the rules, the policies and the grants in force
+//! when it began, under one digest.
+
+use std::collections::BTreeMap;
+
+use selvedge_policy::RuleSet;
+use selvedge_workflow::dictionary::Dictionary;
+use selvedge_workflow::plan::Plan;
+use selvedge_workflow::source::Diagnostic;
+use selvedge_workflow::{Checked, ConnectorFacts, DICTIONARY, Files, Proof, bundle, compile};
+
+use crate::error::EngineError;
+
+/// The file in a definition that keeps what the connectors could do when it was published.
+const FACTS: &str = "connectors.json";
+
+/// A definition, compiled.
+pub struct Definition {
+    /// `sha256:…` over all its files.
+    pub digest: String,
+    /// Path to text.
+    pub files: Files,
+    /// The plan.
+    pub plan: Plan,
+    /// What was proved of it.
+    pub proofs: Vec<Proof>,
+    /// What deserves a look and stops nothing.
+    pub warnings: Vec<Diagnostic>,
+    /// The connectors' kinds, grants and effect classes.
+    pub connectors: BTreeMap<String, ConnectorFacts>,
+    /// The contact rules.
+    pub rules: RuleSet,
+    /// The data dictionary.
+    pub dictionary: Dictionary,
+}
+
+impl Definition {
+    /// Compiles `workflow` out of the files of a `workflows/` folder. Everything that is wrong comes at once.
+    pub fn compile(
+        all: &Files,
+        workflow: &str,
+        connectors: &BTreeMap<String, ConnectorFacts>,
+    ) -> Result<Definition, Vec<Diagnostic>> {
+        let mut files = bundle(all, workflow);
+        for prefix in ["rules/", "policies/", "grants/"] {
+            files.extend(all.iter().filter(|(path, _)| path.starts_with(prefix)).map(|(p, t)| (p.clone(), t.clone())));
+        }
+        let compiled = compile(&files, workflow, connectors);
+        let rules_files =
+            files.iter().filter(|(p, _)| p.starts_with("rules/")).map(|(p, t)| (p.clone(), t.clone())).collect();
+        let rules = RuleSet::load(&rules_files);
+        let (Checked { plan, proofs, warnings }, rules) = match (compiled, rules) {
+            (Ok(checked), Ok(rules)) => (checked, rules),
+            (checked, rules) => {
+                return Err(checked.err().into_iter().flatten().chain(rules.err().into_iter().flatten()).collect());
+            }
+        };
+        let dictionary = Dictionary::read(DICTIONARY, files.get(DICTIONARY).map_or("", String::as_str))?;
+        let used: BTreeMap<&String, &ConnectorFacts> =
+            connectors.iter().filter(|(name, _)| plan.uses.values().any(|u| u == *name)).collect();
+        if let Ok(text) = serde_json::to_string(&used) {
+            files.insert(FACTS.into(), text);
+        }
+        let digest = selvedge_record::control_digest(&files);
+        Ok(Definition { digest, plan, proofs, warnings, connectors: connectors.clone(), rules, dictionary, files })
+    }
+
+    /// Compiles a definition that a run pinned, from what was kept.
+    pub fn restore(digest: &str, workflow: &str, files: &Files) -> Result<Definition, EngineError> {
+        let broken = |why: String| EngineError::Definition { digest: digest.into(), why };
+        let facts = files.get(FACTS).ok_or_else(|| broken("it has no connectors".into()))?;
+        let connectors: BTreeMap<String, ConnectorFacts> =
+            serde_json::from_str(facts).map_err(|e| broken(e.to_string()))?;
+        let definition = Definition::compile(files, workflow, &connectors)
+            .map_err(|all| broken(all.first().map_or_else(String::new, ToString::to_string)))?;
+        if definition.digest == digest {
+            Ok(definition)
+        } else {
+            Err(broken(format!("it compiles to {}", definition.digest)))
+        }
+    }
+
+    /// The effect class of a connector's function; what nobody declared is never tried twice.
+    pub fn class_of(&self, connector: &str, function: &str) -> String {
+        let class = self.connectors.get(connector).and_then(|c| c.effects.get(function));
+        class.cloned().unwrap_or_else(|| "never-retry".into())
+    }
+}

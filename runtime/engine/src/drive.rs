@@ -1,0 +1,201 @@
+//! The loop that carries a run from one wait to the next: ask [`decide`] what must happen, make it happen,
+//! write down what came of it. Facts gather in a [`Turn`]; it is made durable before anything leaves and
+//! before the run is put down.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use selvedge_policy::{Contact, Verdict};
+use selvedge_workflow::plan::{Exit, Node, Op};
+
+use crate::decide::{self, Next};
+use crate::definition::Definition;
+use crate::engine::{Engine, Slot, lock};
+use crate::error::EngineError;
+use crate::fact::{Fact, Moment};
+use crate::ports::store::RunId;
+use crate::run::Run;
+use crate::signal::{Delivered, Signal, Who};
+use crate::turn::Turn;
+
+/// How many inbox entries one look takes in.
+const MAX_MAIL: u32 = 64;
+/// How many events one transaction may hold.
+const MAX_EVENTS: usize = 64;
+
+impl Engine {
+    /// Drives a run as far as it goes. One driver at a time; a second one waits and then finds nothing to do.
+    pub(crate) async fn drive(&self, id: &RunId) -> Result<Run, EngineError> {
+        let slot = self.slot(id);
+        let run = {
+            let mut kept = slot.run.lock().await;
+            let run = match kept.take() {
+                Some(run) => run,
+                None => self.run_state(id).await?,
+            };
+            // What was taken in and did not become durable lies in the inbox still.
+            let run = self.go(&slot, run).await.inspect_err(|_| slot.mail.store(true, Ordering::Release))?;
+            *kept = Some(run.clone());
+            run
+        };
+        self.put_down(id, slot);
+        Ok(run)
+    }
+
+    /// A parked run takes no memory, unless somebody is about to drive it again.
+    pub(crate) fn put_down(&self, id: &RunId, slot: Arc<Slot>) {
+        let mut slots = lock(&self.inner.slots);
+        // Two holders: the map and this call. Nobody can become a third without the map's lock.
+        if Arc::strong_count(&slot) == 2 {
+            slots.remove(id);
+        }
+    }
+
+    async fn go(&self, slot: &Slot, run: Run) -> Result<Run, EngineError> {
+        let definition = self.definition(&run.id.tenant, &run.workflow, &run.controls).await?;
+        let plan = &definition.plan;
+        let class_of = |connector: &str, function: &str| definition.class_of(connector, function);
+        let mut turn = Turn::new(run, &plan.purpose);
+        loop {
+            if slot.mail.swap(false, Ordering::AcqRel) {
+                self.take_mail(slot, &definition, &mut turn).await?;
+            }
+            if turn.len() >= MAX_EVENTS {
+                self.flush(&mut turn).await?;
+            }
+            let now = self.now();
+            match decide::next(plan, &turn.run, &class_of, now)? {
+                Next::Take(facts) => turn.add_all(&Who::host(), now, facts)?,
+                Next::AskContact(node) => {
+                    self.ask_contact(&definition, &mut turn, node, Moment::Queued).await?;
+                }
+                Next::Disclose(node) => self.disclose(&definition, &mut turn, node).await?,
+                Next::Offer(node) => self.offer(&mut turn, node).await?,
+                Next::Try(node, effect) => self.attempt(&definition, &mut turn, node, effect).await?,
+                Next::Ask(node, effect, asked) => {
+                    self.flush(&mut turn).await?;
+                    let call = self.call(&definition, &turn.run, node, &effect);
+                    let answer = self.inner.parts.connectors.lookup(&call).await;
+                    let facts = decide::asked(plan, &turn.run, node, &effect, asked, answer, self.now());
+                    turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts)?;
+                }
+                Next::Park | Next::Over => {
+                    self.flush(&mut turn).await?;
+                    if !slot.mail.load(Ordering::Acquire) {
+                        return Ok(turn.run);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes everything so far durable. When the run has just ended, a checkpoint is signed over it.
+    pub(crate) async fn flush(&self, turn: &mut Turn) -> Result<(), EngineError> {
+        if turn.is_empty() {
+            return Ok(());
+        }
+        let commit = turn.take();
+        let closed = commit.summary.over && !commit.events.is_empty();
+        self.store().commit(commit).await?;
+        if closed {
+            self.checkpoint().await?;
+        }
+        Ok(())
+    }
+
+    async fn take_mail(&self, slot: &Slot, definition: &Definition, turn: &mut Turn) -> Result<(), EngineError> {
+        let mail = self.store().inbox(&turn.run.id, MAX_MAIL).await?;
+        if mail.len() == MAX_MAIL as usize {
+            slot.mail.store(true, Ordering::Release);
+        }
+        for entry in mail.iter().filter(|e| !e.body.is_empty()) {
+            if turn.has_consumed(entry.number) {
+                continue;
+            }
+            let delivered: Delivered =
+                serde_json::from_str(&entry.body).map_err(|e| EngineError::Broken { what: e.to_string() })?;
+            let facts = decide::on_signal(&definition.plan, &turn.run, &delivered)?;
+            if let (Signal::Card { words, sealed, .. }, false) = (&delivered.signal, facts.is_empty()) {
+                let blob = crate::values::from_base64(sealed)?;
+                turn.seal(crate::ports::store::SealedValue {
+                    name: words.name.clone(),
+                    class: words.class.clone(),
+                    blob,
+                });
+            }
+            turn.add_all(&delivered.who, delivered.at, facts)?;
+            turn.consume(entry.number);
+            if turn.len() >= MAX_EVENTS {
+                self.flush(turn).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the contact rules, with the customer's state as it is at this moment. `true`: permitted.
+    pub(crate) async fn ask_contact(
+        &self,
+        definition: &Definition,
+        turn: &mut Turn,
+        node: &Node,
+        moment: Moment,
+    ) -> Result<bool, EngineError> {
+        let Op::Send { purpose, template, .. } = &node.op else { return Ok(true) };
+        let channel = definition.plan.templates.get(template).map_or("unknown", |t| t.medium.as_str());
+        let customer = self.inner.values.customer_state(&turn.run).await?;
+        let now = self.now();
+        let decision = definition.rules.decide(&Contact { purpose, channel, at: now, customer: &customer });
+        let permitted = decision.verdict == Verdict::Permit;
+        turn.add(
+            &Who::host(),
+            now,
+            decide::contact_decided(&definition.plan, &turn.run, node, moment, purpose, channel, decision),
+        )?;
+        Ok(permitted)
+    }
+
+    async fn disclose(&self, definition: &Definition, turn: &mut Turn, node: &Node) -> Result<(), EngineError> {
+        let Op::Disclose { fields, over, .. } = &node.op else { return Ok(()) };
+        let mut committed = Vec::new();
+        for path in fields {
+            let field = self.inner.values.field(&turn.run, path).await?;
+            let name = format!("{}/{path}", node.step);
+            let (commitment, sealed) = self
+                .inner
+                .values
+                .commit(&turn.run.id, &name, &field.class, secrecy::ExposeSecret::expose_secret(&field.value))
+                .await?;
+            turn.seal(sealed);
+            committed.push(commitment);
+        }
+        let next = decide::target(&definition.plan, node, Exit::Done);
+        turn.add(
+            &Who::host(),
+            self.now(),
+            Fact::Disclosed { node: node.name.clone(), over: over.clone(), fields: committed, next },
+        )
+    }
+
+    async fn offer(&self, turn: &mut Turn, node: &Node) -> Result<(), EngineError> {
+        let Op::Offer { total, payments, every, within } = &node.op else { return Ok(()) };
+        let field = self.inner.values.field(&turn.run, total).await?;
+        let total = crate::money::Money::parse(total, secrecy::ExposeSecret::expose_secret(&field.value))?;
+        let terms = crate::money::Terms::split(total, *payments, *every)?;
+        let text = serde_json::to_string(&terms).map_err(|e| EngineError::Broken { what: e.to_string() })?;
+        let (terms, sealed) =
+            self.inner.values.commit(&turn.run.id, &format!("{}/terms", node.step), &field.class, &text).await?;
+        turn.seal(sealed);
+        let now = self.now();
+        turn.add(
+            &Who::host(),
+            now,
+            Fact::Offered { node: node.name.clone(), terms, payments: *payments, until: now + within },
+        )
+    }
+}
+
+/// The actor of what a connector did: its name and the digest that the run pinned.
+pub(crate) fn connector_actor(run: &Run, connector: &str) -> Who {
+    let digest = run.connectors.get(connector).map_or("unpinned", String::as_str);
+    Who { actor: format!("connector:{connector}@{digest}"), ..Who::default() }
+}

@@ -1,0 +1,360 @@
+//! The engine itself: publishes definitions, opens interactions, takes signals in and keeps runs going.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use selvedge_policy::CustomerState;
+use selvedge_record::{Draft, Event, Head, LogKey};
+use selvedge_vault::{Transient, Vault};
+use selvedge_workflow::dictionary::Dictionary;
+use selvedge_workflow::source::Diagnostic;
+use selvedge_workflow::{ConnectorFacts, Files};
+use tokio::sync::Notify;
+
+use crate::definition::Definition;
+use crate::error::EngineError;
+use crate::fact::Fact;
+use crate::ports::store::{Listed, RunId, Store};
+use crate::ports::{Clock, Connectors, Micros, Random, Webhook, WebhookFault};
+use crate::run::Run;
+use crate::signal::{Delivered, Signal, Who};
+use crate::turn::Turn;
+use crate::values::Values;
+
+/// How many runs one look at the store takes up.
+const MAX_DUE: u32 = 256;
+/// How long the scheduler sleeps when nothing is due; a delivery wakes it at once.
+const IDLE: Micros = 5_000_000;
+
+/// How long a run waits when the store did not answer.
+const TRY_AGAIN: Micros = 1_000_000;
+/// How long a run waits that met what should not be; somebody may mend it meanwhile.
+const LOOK_AGAIN: Micros = 60_000_000;
+/// How often a checkpoint is signed over what has come in since.
+const SIGN_EVERY: Micros = 60_000_000;
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Where records and runs are kept.
+    pub store: Arc<dyn Store>,
+    /// The connectors.
+    pub connectors: Arc<dyn Connectors>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// Keys.
+    pub vault: Arc<Vault>,
+    /// Signs checkpoints.
+    pub log_key: Arc<LogKey>,
+    /// What the organisation says of itself.
+    pub settings: Settings,
+}
+
+/// What the organisation says of itself.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Values of the fields whose source is `sender`: `sender.name`.
+    pub sender: BTreeMap<String, String>,
+    /// Where customers reach the payment page: `https://pay.example.org`, no slash at the end.
+    pub public_url: String,
+}
+
+/// Keeps runs going. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) parts: Parts,
+    pub(crate) values: Values,
+    /// Security codes, in memory only.
+    pub(crate) codes: Transient,
+    definitions: Mutex<HashMap<(String, String), Arc<Definition>>>,
+    pub(crate) slots: Mutex<HashMap<RunId, Arc<Slot>>>,
+    news: Notify,
+    /// One writer for the access record.
+    pub(crate) access: tokio::sync::Mutex<()>,
+}
+
+/// A run's place in memory. The lock makes one writer; the run in it is a copy of what the store has.
+#[derive(Default)]
+pub(crate) struct Slot {
+    pub(crate) run: tokio::sync::Mutex<Option<Run>>,
+    pub(crate) mail: AtomicBool,
+    /// A driver is on its way; another would find nothing to do.
+    queued: AtomicBool,
+}
+
+/// Takes a lock whose holder cannot have left it broken: nothing is done under it that can panic halfway.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine {
+    /// Puts an engine together. Nothing runs until [`Engine::run`].
+    pub fn new(parts: Parts) -> Engine {
+        let values = Values::new(parts.store.clone(), parts.vault.clone(), parts.random.clone());
+        Engine {
+            inner: Arc::new(Inner {
+                parts,
+                values,
+                codes: Transient::new(),
+                definitions: Mutex::default(),
+                slots: Mutex::default(),
+                news: Notify::new(),
+                access: tokio::sync::Mutex::default(),
+            }),
+        }
+    }
+
+    /// The time, as this engine knows it.
+    pub fn now(&self) -> Micros {
+        self.inner.parts.clock.now()
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.parts.store
+    }
+
+    /// Compiles and proves a workflow and makes it the one that new runs take. Returns the definition;
+    /// what breaks a rule comes back as diagnostics and nothing is published.
+    pub async fn publish(
+        &self,
+        tenant: &str,
+        files: &Files,
+        workflow: &str,
+        connectors: &BTreeMap<String, ConnectorFacts>,
+    ) -> Result<Result<Arc<Definition>, Vec<Diagnostic>>, EngineError> {
+        let definition = match Definition::compile(files, workflow, connectors) {
+            Ok(definition) => Arc::new(definition),
+            Err(diagnostics) => return Ok(Err(diagnostics)),
+        };
+        let text = serde_json::to_string(&definition.files).map_err(|e| EngineError::Broken { what: e.to_string() })?;
+        self.store().publish(tenant, workflow, &definition.digest, &text, self.now()).await?;
+        self.remember(tenant, &definition);
+        Ok(Ok(definition))
+    }
+
+    fn remember(&self, tenant: &str, definition: &Arc<Definition>) {
+        lock(&self.inner.definitions).insert((tenant.into(), definition.digest.clone()), definition.clone());
+    }
+
+    /// A definition by its digest.
+    pub async fn definition(&self, tenant: &str, workflow: &str, digest: &str) -> Result<Arc<Definition>, EngineError> {
+        if let Some(definition) = lock(&self.inner.definitions).get(&(tenant.to_owned(), digest.to_owned())) {
+            return Ok(definition.clone());
+        }
+        let broken = |why: &str| EngineError::Definition { digest: digest.into(), why: why.into() };
+        let text = self.store().definition(tenant, digest).await?.ok_or_else(|| broken("it is not in the store"))?;
+        let files: Files = serde_json::from_str(&text).map_err(|e| broken(&e.to_string()))?;
+        let definition = Arc::new(Definition::restore(digest, workflow, &files)?);
+        self.remember(tenant, &definition);
+        Ok(definition)
+    }
+
+    /// Imports a customer.
+    pub async fn put_customer(
+        &self,
+        dictionary: &Dictionary,
+        tenant: &str,
+        customer: &str,
+        state: &CustomerState,
+        fields: &[(String, secrecy::SecretString)],
+    ) -> Result<(), EngineError> {
+        self.inner.values.put_customer(dictionary, tenant, customer, state, fields).await
+    }
+
+    /// Opens an interaction and starts its run. Returns once the opening is durable.
+    pub async fn open(
+        &self,
+        tenant: &str,
+        workflow: &str,
+        customer: &str,
+        channel: &str,
+        who: &Who,
+    ) -> Result<RunId, EngineError> {
+        let not_published = || EngineError::NotPublished { workflow: workflow.into() };
+        let digest = self.store().published(tenant, workflow).await?.ok_or_else(not_published)?;
+        let definition = self.definition(tenant, workflow, &digest).await?;
+        if self.store().customer_state(tenant, customer).await?.is_none() {
+            return Err(EngineError::NoSuchField { customer: customer.into(), field: "record".into() });
+        }
+        let id = RunId { tenant: tenant.into(), interaction: self.inner.values.id("int_") };
+        let pinned = self.inner.parts.connectors.digests();
+        let connectors =
+            definition.plan.uses.values().filter_map(|name| Some((name.clone(), pinned.get(name)?.clone()))).collect();
+        let fact = Fact::Opened {
+            workflow: workflow.into(),
+            customer: customer.into(),
+            channel: channel.into(),
+            by: who.actor.clone(),
+            connectors,
+            next: definition.plan.nodes.first().map_or_else(|| "end:completed".into(), |n| n.name.clone()),
+        };
+        let (kind, data) = fact.clone().into_kind_and_data()?;
+        let (mut head, now) = (Head::start(tenant, &id.interaction), self.now());
+        let first = head.append(Draft {
+            kind,
+            time: now,
+            actor: who.actor.clone(),
+            device: who.device.clone(),
+            function: who.function.clone(),
+            session: who.session.clone(),
+            purpose: Some(definition.plan.purpose.clone()),
+            controls: Some(digest.clone()),
+            data,
+        })?;
+        let run = Run::begin(&id, head, &digest, now, &fact)?;
+        let mut turn = Turn::opening(run, &definition.plan.purpose, first);
+        self.store().commit(turn.take()).await?;
+        self.wake(&id);
+        Ok(id)
+    }
+
+    /// Takes a signal in durably and wakes the run. `false`: one with this `dedupe` came before.
+    pub async fn deliver(&self, id: &RunId, dedupe: &str, signal: Signal, who: Who) -> Result<bool, EngineError> {
+        let at = self.now();
+        let body = serde_json::to_string(&Delivered { signal, who, at })
+            .map_err(|e| EngineError::Broken { what: e.to_string() })?;
+        let new = self.store().deliver(id, dedupe, &body, at).await?;
+        self.slot(id).mail.store(true, Ordering::Release);
+        self.wake(id);
+        Ok(new)
+    }
+
+    /// Takes a webhook in: verified on its raw body, read by its connector, delivered to the runs concerned.
+    /// Returns how many reports it held.
+    pub async fn webhook(&self, tenant: &str, webhook: Webhook) -> Result<Result<usize, WebhookFault>, EngineError> {
+        let connection = webhook.connection.clone();
+        let connector = self.inner.parts.connectors.reader(&connection).unwrap_or_default();
+        let reports = match self.inner.parts.connectors.receive(webhook, self.now()).await {
+            Ok(reports) => reports,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        for report in &reports {
+            // The key that we gave the vendor begins with the interaction; what does not is none of ours.
+            let Some((interaction, _)) = report.idempotency_key.split_once('.') else { continue };
+            let id = RunId { tenant: tenant.into(), interaction: interaction.into() };
+            if !id.is_well_formed() || self.store().last(&id).await?.is_none() {
+                continue;
+            }
+            let dedupe = format!("report/{connection}/{}", report.event_id);
+            let who = Who { actor: format!("connection:{connection}"), ..Who::default() };
+            self.deliver(
+                &id,
+                &dedupe,
+                Signal::Reported {
+                    connection: connection.clone(),
+                    connector: connector.clone(),
+                    report: report.clone(),
+                },
+                who,
+            )
+            .await?;
+        }
+        Ok(Ok(reports.len()))
+    }
+
+    pub(crate) fn slot(&self, id: &RunId) -> Arc<Slot> {
+        lock(&self.inner.slots)
+            .entry(id.clone())
+            .or_insert_with(|| Arc::new(Slot { mail: AtomicBool::new(true), ..Slot::default() }))
+            .clone()
+    }
+
+    /// Drives a run in the background, as far as it goes by itself. While the store does not answer, it is tried
+    /// again: what was not durable is decided anew.
+    pub fn wake(&self, id: &RunId) {
+        let slot = self.slot(id);
+        if slot.queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (engine, id) = (self.clone(), id.clone());
+        tokio::spawn(async move {
+            loop {
+                slot.queued.store(false, Ordering::Release);
+                let Err(error) = engine.drive(&id).await else { break };
+                slot.queued.store(true, Ordering::Release);
+                tracing::error!(interaction = %id.interaction, %error, "a run could not go on");
+                let pause = if matches!(error, EngineError::Store(_)) { TRY_AGAIN } else { LOOK_AGAIN };
+                engine.inner.parts.clock.sleep_until(engine.now() + pause).await;
+            }
+            engine.put_down(&id, slot);
+            engine.inner.news.notify_one();
+        });
+    }
+
+    /// Drives a run as far as it goes by itself and returns its state. Goes on to the end even when the caller
+    /// does not wait for it.
+    pub async fn settle(&self, id: &RunId) -> Result<Run, EngineError> {
+        let (engine, id) = (self.clone(), id.clone());
+        let driven = tokio::spawn(async move { engine.drive(&id).await }).await;
+        self.inner.news.notify_one();
+        driven.map_err(|e| EngineError::Broken { what: format!("a run was stopped: {e}") })?
+    }
+
+    /// The state of a run, from its record.
+    pub async fn run_state(&self, id: &RunId) -> Result<Run, EngineError> {
+        Run::fold(id, &self.store().record(id).await?)
+    }
+
+    /// The events of a record, in order.
+    pub async fn events(&self, id: &RunId) -> Result<Vec<Event>, EngineError> {
+        let record = self.store().record(id).await?;
+        if record.is_empty() {
+            return Err(EngineError::NoSuchInteraction { interaction: id.interaction.clone() });
+        }
+        record.iter().map(|stored| Ok(Event::parse(&stored.canonical)?)).collect()
+    }
+
+    /// Interactions, newest first.
+    pub async fn list(&self, tenant: &str, limit: u32) -> Result<Vec<Listed>, EngineError> {
+        Ok(self.store().runs(tenant, limit).await?)
+    }
+
+    /// Takes up what was under way when the last process ended, then keeps time for all parked runs. Never
+    /// returns; a store that is away for a while only makes it wait.
+    pub async fn run(&self) {
+        let (mut busy_taken, mut signed) = (false, self.now());
+        loop {
+            let pause = match self.look(&mut busy_taken, &mut signed).await {
+                Ok(until) => until,
+                Err(error) => {
+                    tracing::error!(%error, "the store does not answer; no work is taken until it does");
+                    self.now() + 1_000_000
+                }
+            };
+            tokio::select! {
+                () = self.inner.parts.clock.sleep_until(pause) => {}
+                () = self.inner.news.notified() => {}
+            }
+        }
+    }
+
+    async fn look(&self, busy_taken: &mut bool, signed: &mut Micros) -> Result<Micros, EngineError> {
+        if !*busy_taken {
+            for id in self.store().busy().await? {
+                self.wake(&id);
+            }
+            *busy_taken = true;
+        }
+        let now = self.now();
+        if now - *signed >= SIGN_EVERY {
+            self.checkpoint().await?;
+            *signed = now;
+        }
+        self.inner.codes.sweep(now);
+        let due = self.store().due(now, MAX_DUE).await?;
+        for id in &due {
+            self.wake(id);
+        }
+        let wake = self.store().next_wake().await?.unwrap_or(now + IDLE);
+        // What is being driven right now stays due until it is written: no need to look again at once.
+        let soonest = if due.is_empty() { now + 10_000 } else { now + 100_000 };
+        Ok(wake.clamp(soonest, now + IDLE))
+    }
+}

@@ -1,0 +1,176 @@
+//! What can go wrong in the engine, with its code, and what a store may answer.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Error, Diagnostic)]
+pub enum StoreError {
+    /// The record has another number of events than the commit was made for.
+    #[error("another writer has added to record `{interaction}`")]
+    #[diagnostic(code(S601), help("load the record again and decide again; nothing was written"))]
+    Conflict {
+        /// The record.
+        interaction: String,
+    },
+    /// The database said no.
+    #[error("the store could not {doing}: {why}")]
+    #[diagnostic(
+        code(S602),
+        help(
+            "see whether the disk is full or read-only and whether the data folder is still there; nothing was acknowledged that is not stored"
+        )
+    )]
+    Unavailable {
+        /// What it was doing.
+        doing: String,
+        /// The database's words, free of values.
+        why: String,
+    },
+    /// The data were written by a newer Selvedge.
+    #[error("the data folder has schema version {found}; this binary knows {known}")]
+    #[diagnostic(code(S603), help("start the newer `selvedge` that wrote it; this one has changed nothing"))]
+    Newer {
+        /// In the folder.
+        found: i64,
+        /// In the binary.
+        known: i64,
+    },
+    /// A setting that durability rests on is not in force.
+    #[error("the database answers `{found}` for `{setting}`, not `{wanted}`")]
+    #[diagnostic(
+        code(S604),
+        help("the data folder must be on a local disk that supports it; the node does not start without it")
+    )]
+    Setting {
+        /// The pragma.
+        setting: String,
+        /// What it must be.
+        wanted: String,
+        /// What it is.
+        found: String,
+    },
+    /// Something in the store cannot be read.
+    #[error("the store holds something unreadable: {what}")]
+    #[diagnostic(
+        code(S605),
+        help(
+            "restore the data folder from a backup; `selvedge record verify` on exported records shows which are whole"
+        )
+    )]
+    Unreadable {
+        /// What, free of values.
+        what: String,
+    },
+}
+
+/// Why the engine did not do what it was asked.
+#[derive(Debug, Error, Diagnostic)]
+pub enum EngineError {
+    /// The store.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] StoreError),
+    /// The vault.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Vault(#[from] selvedge_vault::VaultError),
+    /// The record.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Record(#[from] selvedge_record::RecordError),
+    /// No such interaction.
+    #[error("there is no interaction `{interaction}`")]
+    #[diagnostic(code(E501), help("list them with `selvedge record list`, or look for it in the console"))]
+    NoSuchInteraction {
+        /// As asked for.
+        interaction: String,
+    },
+    /// Nothing is published under this name.
+    #[error("no workflow `{workflow}` is published")]
+    #[diagnostic(
+        code(E502),
+        help(
+            "compare the name with the folders below `workflows/`; `selvedge workflow check {workflow}` says whether it can be published"
+        )
+    )]
+    NotPublished {
+        /// As asked for.
+        workflow: String,
+    },
+    /// No such customer, or one of the fields is not on file.
+    #[error("customer `{customer}` has no `{field}` on file")]
+    #[diagnostic(
+        code(E503),
+        help("import the customer with every field that the workflow names in `workflows/fields.yaml`")
+    )]
+    NoSuchField {
+        /// The customer's id.
+        customer: String,
+        /// The field's path.
+        field: String,
+    },
+    /// The run is not where this makes sense.
+    #[error("interaction `{interaction}` does not wait for {what} now; it stands at `{at}`")]
+    #[diagnostic(
+        code(E504),
+        help("look at the interaction again: somebody may have answered already, or its time ran out")
+    )]
+    NotNow {
+        /// The interaction.
+        interaction: String,
+        /// What was given.
+        what: String,
+        /// Where it stands.
+        at: String,
+    },
+    /// A value that cannot be what its field says it is.
+    #[error("`{field}` holds something that is not {wanted}")]
+    #[diagnostic(code(E505), help("correct the field at its source and import it again"))]
+    BadValue {
+        /// The field's path.
+        field: String,
+        /// What it should be.
+        wanted: String,
+    },
+    /// A class that the data dictionary does not have.
+    #[error("there is no class `{class}`")]
+    #[diagnostic(
+        code(E508),
+        help(
+            "the classes are PAN SAD BANK GOVID PHI PII CONSENT COMMS RECORDING RISK KEY PUBLIC; sealed beside records are PHI, PII and COMMS"
+        )
+    )]
+    NoSuchClass {
+        /// As given.
+        class: String,
+    },
+    /// A definition that was published cannot be compiled any more.
+    #[error("the definition `{digest}` that this run pinned does not compile: {why}")]
+    #[diagnostic(
+        code(E506),
+        help("the run is kept as it is; start it with the `selvedge` version that published the definition")
+    )]
+    Definition {
+        /// The digest.
+        digest: String,
+        /// The first diagnostic.
+        why: String,
+    },
+    /// A limit.
+    #[error("{what} is over the limit of {limit}")]
+    #[diagnostic(code(E507), help("send less at a time"))]
+    Limit {
+        /// What.
+        what: String,
+        /// How much is allowed.
+        limit: usize,
+    },
+    /// A record that cannot be folded, or another impossibility: a defect of Selvedge itself.
+    #[error("{what}")]
+    #[diagnostic(code(E599), help("this is a defect: keep the data folder and report it with the code and this line"))]
+    Broken {
+        /// What.
+        what: String,
+    },
+}

@@ -1,0 +1,103 @@
+//! Evidence: the checkpoint over the log, and one record as a file that verifies without us.
+
+use std::collections::BTreeMap;
+
+use secrecy::ExposeSecret;
+use selvedge_record::merkle::Tree;
+use selvedge_record::{Event, Opening, PackEvent, PackSource};
+
+use selvedge_workflow::dictionary::Class;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::fact::{Commitment, Fact};
+use crate::ports::store::{RunId, Stored};
+
+impl Engine {
+    /// Signs a checkpoint over the log as it is, and keeps it.
+    pub async fn checkpoint(&self) -> Result<(), EngineError> {
+        let frontier = self.store().frontier().await?;
+        let key = &self.inner.parts.log_key;
+        let note = key.sign(&key.checkpoint(frontier.size(), frontier.root()));
+        Ok(self.store().put_checkpoint(frontier.size(), &note).await?)
+    }
+
+    /// A record as a pack. The same record gives the same bytes: the oldest checkpoint that covers it is used.
+    /// Sealed values of `open` classes are opened in it; all others stay commitments.
+    pub async fn export(&self, id: &RunId, open: &[String]) -> Result<String, EngineError> {
+        if let Some(class) = open.iter().find(|class| Class::named(class).is_none()) {
+            let class = class.chars().filter(char::is_ascii_alphabetic).take(16).collect();
+            return Err(EngineError::NoSuchClass { class });
+        }
+        let record = self.store().record(id).await?;
+        let Some(last) = record.last() else {
+            return Err(EngineError::NoSuchInteraction { interaction: id.interaction.clone() });
+        };
+        let found = self.store().checkpoint_over(last.index).await?;
+        let (size, note) = match found {
+            Some(found) => found,
+            None => {
+                self.checkpoint().await?;
+                let signed = self.store().checkpoint_over(last.index).await?;
+                signed.ok_or_else(|| EngineError::Broken {
+                    what: "a checkpoint that was just signed is not in the store".into(),
+                })?
+            }
+        };
+        let tree = Tree::new(&self.store().leaves(size).await?);
+        let proved =
+            |e: Stored| PackEvent { proof: tree.inclusion_proof(e.index), canonical: e.canonical, index: e.index };
+        let events = record.into_iter().map(proved).collect();
+        let mut controls = BTreeMap::new();
+        for digest in self.events(id).await?.iter().flat_map(Event::control_digests) {
+            if controls.contains_key(digest) {
+                continue;
+            }
+            let missing = || EngineError::Definition { digest: digest.into(), why: "it is not in the store".into() };
+            let text = self.store().definition(&id.tenant, digest).await?.ok_or_else(missing)?;
+            let files = serde_json::from_str(&text).map_err(|e| EngineError::Broken { what: e.to_string() })?;
+            controls.insert(digest.to_owned(), files);
+        }
+        let source = PackSource {
+            tenant: id.tenant.clone(),
+            interaction: id.interaction.clone(),
+            checkpoint: note,
+            openings: self.openings(id, open).await?,
+            controls,
+            events,
+        };
+        Ok(selvedge_record::pack::write(&source, &self.inner.parts.log_key)?)
+    }
+
+    async fn openings(&self, id: &RunId, open: &[String]) -> Result<Vec<Opening>, EngineError> {
+        let mut openings = Vec::new();
+        for event in self.events(id).await? {
+            // The access record commits to nothing.
+            let Ok(fact) = Fact::from_kind_and_data(&event.kind, event.data.clone()) else { continue };
+            for (pointer, commitment) in commitments(&fact) {
+                if !open.contains(&commitment.class) {
+                    continue;
+                }
+                if let Some((salt, value)) = self.inner.values.opened(id, &commitment.name).await? {
+                    openings.push(Opening { seq: event.seq, pointer, salt, value: value.expose_secret().to_owned() });
+                }
+            }
+        }
+        Ok(openings)
+    }
+}
+
+/// Where a fact commits to values, as JSON pointers into its data.
+fn commitments(fact: &Fact) -> Vec<(String, &Commitment)> {
+    match fact {
+        Fact::Intended { carries, .. } => {
+            carries.iter().enumerate().map(|(i, c)| (format!("/carries/{i}/commitment"), c)).collect()
+        }
+        Fact::Disclosed { fields, .. } => {
+            fields.iter().enumerate().map(|(i, c)| (format!("/fields/{i}/commitment"), c)).collect()
+        }
+        Fact::Offered { terms, .. } => vec![("/terms/commitment".into(), terms)],
+        Fact::Authorized { words, .. } => vec![("/words/commitment".into(), words)],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,356 @@
+//! What an event says. A fact is the body of one event of the record; the engine's state is nothing but the
+//! fold of these. Values never stand here: they are named, and committed to with a salt.
+
+use std::collections::BTreeMap;
+
+use selvedge_policy::{Assertion, Decision};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::EngineError;
+use crate::ports::{Access, Micros, Refusal, Report};
+
+/// A value that the record commits to without holding it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commitment {
+    /// Its name in this record: `plan/terms`.
+    pub name: String,
+    /// Its class.
+    pub class: String,
+    /// Salted hash, see `record::commitment`.
+    pub commitment: String,
+}
+
+/// When in the life of a message the contact rules were asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// When it was queued.
+    Queued,
+    /// Right before it left.
+    Sending,
+}
+
+/// Where a run goes on: a node's name, or `end:<ending>`.
+pub type Next = String;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum Fact {
+    /// Somebody got in touch.
+    #[serde(rename = "interaction.opened")]
+    Opened {
+        /// The workflow that takes the interaction.
+        workflow: String,
+        /// The customer's id.
+        customer: String,
+        /// How it began: `call`.
+        channel: String,
+        /// The person who opened it.
+        by: String,
+        /// The digest of each connector that this run may call.
+        connectors: BTreeMap<String, String>,
+        /// The first node.
+        next: Next,
+    },
+    /// May this contact be made?
+    #[serde(rename = "contact.decided")]
+    ContactDecided {
+        /// The node that wants to send.
+        node: String,
+        /// Queued or sending.
+        moment: Moment,
+        /// Consent is asked for this purpose.
+        purpose: String,
+        /// `sms`.
+        channel: String,
+        /// The answer with all its reasons.
+        decision: Decision,
+        /// Set when the answer was no.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        next: Option<Next>,
+    },
+    /// Are we sure enough of who it is?
+    #[serde(rename = "assurance.decided")]
+    AssuranceDecided {
+        /// The node that asks.
+        node: String,
+        /// The level that it needs.
+        needs: String,
+        /// The answer with its reasons.
+        decision: Decision,
+        /// Set when the answer decides where the run goes.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        next: Option<Next>,
+    },
+    /// A link was made; its token is in no event.
+    #[serde(rename = "link.issued")]
+    LinkIssued {
+        /// The node whose message carries it.
+        node: String,
+        /// What the token hashes to.
+        link: String,
+        /// The step that it opens.
+        opens: String,
+        /// The terms that it is bound to.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        terms: Option<String>,
+        /// When it stops working.
+        expires: Micros,
+    },
+    /// An effect is about to be tried; nothing has left yet.
+    #[serde(rename = "effect.intended")]
+    Intended {
+        /// The node.
+        node: String,
+        /// The effect's name for the vendor; the same over all attempts.
+        key: String,
+        /// The connector's name.
+        connector: String,
+        /// Its function: `send`.
+        function: String,
+        /// `pure`, `idempotent`, `reconcile` or `never-retry`.
+        class: String,
+        /// 1 for the first.
+        attempt: u32,
+        /// The fields that the connector is handed, as handles: after a crash, these may have left.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        hands: Vec<String>,
+        /// What it will carry.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        carries: Vec<Commitment>,
+    },
+    /// It was done, or certainly was not and never will be.
+    #[serde(rename = "effect.done")]
+    Done {
+        /// The node.
+        node: String,
+        /// The effect.
+        key: String,
+        /// `done`, `failed` or `declined`.
+        exit: String,
+        /// The vendor's reference.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        reference: String,
+        /// The vendor's word, or why not.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        detail: String,
+        /// Fields that left.
+        accesses: Vec<Access>,
+        /// What the host refused.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        refusals: Vec<Refusal>,
+        /// Where the run goes on.
+        next: Next,
+    },
+    /// An attempt certainly did nothing; there will be another.
+    #[serde(rename = "effect.postponed")]
+    Postponed {
+        /// The node.
+        node: String,
+        /// The effect.
+        key: String,
+        /// The attempt that failed.
+        attempt: u32,
+        /// Why.
+        why: String,
+        /// Fields that left all the same.
+        accesses: Vec<Access>,
+        /// When the next attempt is made.
+        at: Micros,
+    },
+    /// Maybe done. Never tried again blindly: the vendor is asked.
+    #[serde(rename = "effect.unclear")]
+    Unclear {
+        /// The node.
+        node: String,
+        /// The effect.
+        key: String,
+        /// What is known.
+        why: String,
+        /// Fields that left, as far as it is known.
+        accesses: Vec<Access>,
+        /// How often the vendor has been asked.
+        asked: u32,
+        /// When it is asked next.
+        at: Micros,
+    },
+    /// The vendor did not say in all that time; a person decides.
+    #[serde(rename = "effect.needs-person")]
+    NeedsPerson {
+        /// The node.
+        node: String,
+        /// The effect.
+        key: String,
+        /// What is known.
+        why: String,
+        /// Fields that left, as far as it is known.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        accesses: Vec<Access>,
+    },
+    /// A vendor told us something, signed, unasked.
+    #[serde(rename = "vendor.reported")]
+    Reported {
+        /// The connection that it came in by.
+        connection: String,
+        /// What it said.
+        report: Report,
+    },
+    /// The run waits for somebody.
+    #[serde(rename = "wait.began")]
+    WaitBegan {
+        /// The node.
+        node: String,
+        /// For what, in words: `the code`.
+        what: String,
+        /// Until when.
+        until: Micros,
+    },
+    /// What was waited for came, or its time ran out, without more to say about it.
+    #[serde(rename = "wait.ended")]
+    WaitEnded {
+        /// The node.
+        node: String,
+        /// Why: `opened`, `time ran out`.
+        why: String,
+        /// Where the run goes on.
+        next: Next,
+    },
+    /// Somebody gave a code that is not the one.
+    #[serde(rename = "code.wrong")]
+    CodeWrong {
+        /// The node.
+        node: String,
+        /// How many tries are left.
+        left: u32,
+        /// Set when none is.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        next: Option<Next>,
+    },
+    /// The right code: we know who it is, for a while.
+    #[serde(rename = "assertion.issued")]
+    AssertionIssued {
+        /// The node.
+        node: String,
+        /// The assertion.
+        assertion: Assertion,
+        /// Where the run goes on.
+        next: Next,
+    },
+    /// Fields were made visible to the other side, and no others.
+    #[serde(rename = "fields.disclosed")]
+    Disclosed {
+        /// The node.
+        node: String,
+        /// `call` or `page`.
+        over: String,
+        /// Exactly these.
+        fields: Vec<Commitment>,
+        /// Where the run goes on.
+        next: Next,
+    },
+    /// Somebody at work looked at disclosed values.
+    #[serde(rename = "fields.read")]
+    Read {
+        /// The step that disclosed them.
+        step: String,
+        /// Names of the values.
+        fields: Vec<String>,
+    },
+    /// A plan was put to the customer.
+    #[serde(rename = "plan.offered")]
+    Offered {
+        /// The node.
+        node: String,
+        /// The terms, whole.
+        terms: Commitment,
+        /// In how many parts.
+        payments: u32,
+        /// How long the answer is awaited.
+        until: Micros,
+    },
+    /// The customer answered.
+    #[serde(rename = "plan.answered")]
+    Answered {
+        /// The node.
+        node: String,
+        /// Yes or no.
+        accepted: bool,
+        /// The commitment of the terms that the answer is about.
+        terms: String,
+        /// Where the run goes on.
+        next: Next,
+    },
+    /// The link was opened.
+    #[serde(rename = "link.opened")]
+    LinkOpened {
+        /// What the token hashes to.
+        link: String,
+    },
+    /// The customer agreed, in these words, to be charged.
+    #[serde(rename = "authorization.given")]
+    Authorized {
+        /// The node.
+        node: String,
+        /// The words, as they stood on the page.
+        words: Commitment,
+        /// The terms that they belong to.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        terms: Option<String>,
+        /// How the customer got a copy.
+        copy: String,
+    },
+    /// A card went to the vault.
+    #[serde(rename = "card.captured")]
+    CardCaptured {
+        /// The node.
+        node: String,
+        /// What stands for it from here on.
+        token: String,
+        /// `visa`.
+        brand: String,
+        /// What may be shown of it (PCI DSS 3.4.1).
+        last4: String,
+        /// Where the run goes on.
+        next: Next,
+    },
+    /// The security code was lost with the process that held it, before anything was charged.
+    #[serde(rename = "card.forgotten")]
+    CardForgotten {
+        /// The node.
+        node: String,
+        /// The card.
+        token: String,
+        /// Why.
+        why: String,
+        /// Back to the page.
+        next: Next,
+    },
+    /// The interaction is over.
+    #[serde(rename = "interaction.closed")]
+    Closed {
+        /// `completed`, `failed` or `declined`.
+        ending: String,
+    },
+}
+
+impl Fact {
+    /// The event's kind and data.
+    pub fn into_kind_and_data(self) -> Result<(String, Value), EngineError> {
+        let broken = |why: &str| EngineError::Broken { what: format!("a fact could not be written: {why}") };
+        let Value::Object(mut map) = serde_json::to_value(self).map_err(|e| broken(&e.to_string()))? else {
+            return Err(broken("not an object"));
+        };
+        match (map.remove("type"), map.remove("data")) {
+            (Some(Value::String(kind)), Some(data)) => Ok((kind, data)),
+            _ => Err(broken("no kind")),
+        }
+    }
+
+    /// The fact that an event tells.
+    pub fn from_kind_and_data(kind: &str, data: Value) -> Result<Fact, EngineError> {
+        serde_json::from_value(serde_json::json!({ "type": kind, "data": data }))
+            .map_err(|e| EngineError::Broken { what: format!("event `{kind}` cannot be read: {e}") })
+    }
+}

@@ -1,0 +1,263 @@
+//! What the engine asks of a store. Every write that belongs together is one call, and a call that returned
+//! `Ok` is durable. The tenant leads every key.
+
+use async_trait::async_trait;
+use selvedge_record::{Frontier, Hash, Sealed};
+use serde::{Deserialize, Serialize};
+
+use super::Micros;
+use crate::error::StoreError;
+
+/// Names one interaction of one tenant, and so its record and its run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RunId {
+    /// The tenant.
+    pub tenant: String,
+    /// The interaction, `int_<32 hex digits>`.
+    pub interaction: String,
+}
+
+impl RunId {
+    /// Whether the interaction has the form that the engine gives: `int_` and 32 hex digits. Nothing else that a
+    /// stranger sends as an id is looked up, written down or logged.
+    pub fn is_well_formed(&self) -> bool {
+        let digits = self.interaction.strip_prefix("int_").unwrap_or_default();
+        digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    }
+}
+
+/// One logical transaction of a run: everything in it happens, or nothing.
+#[derive(Clone)]
+pub struct Commit {
+    /// Whose.
+    pub id: RunId,
+    /// Events in order. The first one's `seq` must be the number of events that the record has, or the
+    /// commit is refused with [`StoreError::Conflict`]: a record has one author.
+    pub events: Vec<Sealed>,
+    /// What lists and the scheduler need to know of the run after these events.
+    pub summary: Summary,
+    /// Inbox entries that these events answer; removed with them.
+    pub consumed: Vec<i64>,
+    /// Values whose commitments stand in these events.
+    pub sealed: Vec<SealedValue>,
+    /// Links issued by these events.
+    pub links: Vec<Link>,
+    /// A card whose number is not needed any more.
+    pub forget_card: Option<String>,
+}
+
+/// A run as lists show it. Derived from the record; never a second truth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The digest of the definitions in force, which the run pinned.
+    pub controls: String,
+    /// The customer.
+    pub customer: String,
+    /// When the interaction began.
+    pub opened: Micros,
+    /// When the last event happened.
+    pub updated: Micros,
+    /// The step it stands at, or how it ended.
+    pub at: String,
+    /// Whether the run is over.
+    pub over: bool,
+    /// There is work right now (an effect is open, a step is to be taken): taken up again at start.
+    pub busy: bool,
+    /// When to look again if nothing arrives.
+    pub wake: Option<Micros>,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The interaction.
+    pub interaction: String,
+    /// Its summary.
+    pub summary: Summary,
+}
+
+/// A committed event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its place in the record, from 0.
+    pub seq: u64,
+    /// Its leaf in the log of all records.
+    pub index: u64,
+    /// Canonical text.
+    pub canonical: String,
+}
+
+/// An encrypted value that an event commits to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedValue {
+    /// Unique in the record: `plan/terms`.
+    pub name: String,
+    /// Class of the data dictionary.
+    pub class: String,
+    /// Salt and value under the interaction's data key of that class.
+    pub blob: Vec<u8>,
+}
+
+/// A payment link; the token itself is derived, never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What the token hashes to.
+    pub id: String,
+    /// The step that it opens.
+    pub step: String,
+}
+
+/// What arrived for a run from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Order of arrival.
+    pub number: i64,
+    /// JSON of a [`crate::signal::Delivered`].
+    pub body: String,
+}
+
+/// Records and runs.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Makes one transaction durable, gives each event its leaf in the log.
+    async fn commit(&self, commit: Commit) -> Result<(), StoreError>;
+    /// A record, whole and in order; empty where there is none.
+    async fn record(&self, id: &RunId) -> Result<Vec<Stored>, StoreError>;
+    /// The last event of a record.
+    async fn last(&self, id: &RunId) -> Result<Option<Stored>, StoreError>;
+    /// Adds an event to a record that belongs to no run. [`StoreError::Conflict`]: its place is taken.
+    async fn append(&self, id: &RunId, event: Sealed) -> Result<(), StoreError>;
+    /// Takes in a signal durably. `false`: one with this `dedupe` was taken in before.
+    async fn deliver(&self, id: &RunId, dedupe: &str, body: &str, at: Micros) -> Result<bool, StoreError>;
+    /// What has arrived and is not consumed, oldest first, at most `limit`.
+    async fn inbox(&self, id: &RunId, limit: u32) -> Result<Vec<Delivery>, StoreError>;
+    /// Runs whose time has come or that have mail.
+    async fn due(&self, now: Micros, limit: u32) -> Result<Vec<RunId>, StoreError>;
+    /// Runs that were in the middle of something; asked once, at start.
+    async fn busy(&self) -> Result<Vec<RunId>, StoreError>;
+    /// The earliest time at which a parked run wants to be looked at.
+    async fn next_wake(&self) -> Result<Option<Micros>, StoreError>;
+    /// Runs, newest first, at most `limit`.
+    async fn runs(&self, tenant: &str, limit: u32) -> Result<Vec<Listed>, StoreError>;
+    /// The time of the newest event of all: a clock that stepped back must not go before it.
+    async fn newest(&self) -> Result<Option<Micros>, StoreError>;
+}
+
+/// The Merkle log over all records.
+#[async_trait]
+pub trait Log: Send + Sync {
+    /// The right edge of the tree.
+    async fn frontier(&self) -> Result<Frontier, StoreError>;
+    /// Leaf hashes `0..size`.
+    async fn leaves(&self, size: u64) -> Result<Vec<Hash>, StoreError>;
+    /// Keeps a signed checkpoint for `size` leaves.
+    async fn put_checkpoint(&self, size: u64, note: &str) -> Result<(), StoreError>;
+    /// The oldest checkpoint that covers leaf `index`, with its size.
+    async fn checkpoint_over(&self, index: u64) -> Result<Option<(u64, String)>, StoreError>;
+}
+
+/// Customers, and what is kept about them under lock.
+#[async_trait]
+pub trait Customers: Send + Sync {
+    /// Sets or replaces a customer's contact state (JSON of `policy::CustomerState`) and sealed fields.
+    async fn put_customer(
+        &self,
+        tenant: &str,
+        customer: &str,
+        state: &str,
+        fields: &[SealedField],
+    ) -> Result<(), StoreError>;
+    /// The contact state as it is at this moment.
+    async fn customer_state(&self, tenant: &str, customer: &str) -> Result<Option<String>, StoreError>;
+    /// One sealed field.
+    async fn field(&self, tenant: &str, customer: &str, path: &str) -> Result<Option<SealedField>, StoreError>;
+}
+
+/// A customer's field as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedField {
+    /// `patient.mobile`.
+    pub path: String,
+    /// `PII`.
+    pub class: String,
+    /// Under the customer's data key of that class.
+    pub blob: Vec<u8>,
+}
+
+/// Keys, sealed values, cards, links.
+#[async_trait]
+pub trait Safe: Send + Sync {
+    /// The wrapped data key of (subject, class): the one that is there, or `candidate`, which then is.
+    async fn data_key(&self, tenant: &str, subject: &str, class: &str, candidate: &[u8])
+    -> Result<Vec<u8>, StoreError>;
+    /// The wrapped data key, if there is one.
+    async fn existing_data_key(&self, tenant: &str, subject: &str, class: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// A sealed value of a record.
+    async fn sealed(&self, id: &RunId, name: &str) -> Result<Option<SealedValue>, StoreError>;
+    /// Keeps an encrypted card under its token.
+    async fn put_card(&self, tenant: &str, token: &str, blob: &[u8], at: Micros) -> Result<(), StoreError>;
+    /// The encrypted card.
+    async fn card(&self, tenant: &str, token: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Removes a card that nobody will charge, with its key.
+    async fn forget_card(&self, tenant: &str, token: &str) -> Result<(), StoreError>;
+    /// What a link id opens.
+    async fn link(&self, link: &str) -> Result<Option<(RunId, String)>, StoreError>;
+}
+
+/// Definitions in force, by digest, and which one a new run takes.
+#[async_trait]
+pub trait Definitions: Send + Sync {
+    /// Keeps a definition (JSON map of path to text) and makes it the one that new runs of `workflow` pin.
+    async fn publish(
+        &self,
+        tenant: &str,
+        workflow: &str,
+        digest: &str,
+        files: &str,
+        at: Micros,
+    ) -> Result<(), StoreError>;
+    /// The text of a definition.
+    async fn definition(&self, tenant: &str, digest: &str) -> Result<Option<String>, StoreError>;
+    /// The digest that new runs of `workflow` pin.
+    async fn published(&self, tenant: &str, workflow: &str) -> Result<Option<String>, StoreError>;
+}
+
+/// A person at work: named, on a device, with a function. Seed 3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// `ses_…`.
+    pub id: String,
+    /// The tenant that the person works for.
+    pub tenant: String,
+    /// The person's own name at work; never a group.
+    pub person: String,
+    /// The device.
+    pub device: String,
+    /// Whether the device was verified.
+    pub device_verified: bool,
+    /// The job function.
+    pub function: String,
+    /// When the session ends at the latest.
+    pub expires: Micros,
+    /// When it was last used; 15 minutes idle end it (PCI DSS 8.2.8).
+    pub last_used: Micros,
+}
+
+/// Sessions by the hash of their token.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Keeps a session.
+    async fn put_session(&self, token_hash: &str, session: &Session) -> Result<(), StoreError>;
+    /// The session of a token.
+    async fn session(&self, token_hash: &str) -> Result<Option<Session>, StoreError>;
+    /// Ends a session; one that is not there is ended already.
+    async fn end_session(&self, token_hash: &str) -> Result<(), StoreError>;
+    /// Notes its use.
+    async fn touch_session(&self, token_hash: &str, at: Micros) -> Result<(), StoreError>;
+}
+
+/// Everything that a store is.
+pub trait Store: Journal + Log + Customers + Safe + Definitions + Sessions {}
+impl<T: Journal + Log + Customers + Safe + Definitions + Sessions> Store for T {}

@@ -1,0 +1,117 @@
+//! A turn of a run: facts gather in memory, each already part of the chain, and become durable together.
+
+use selvedge_record::{Draft, Sealed};
+
+use crate::error::EngineError;
+use crate::fact::Fact;
+use crate::ports::Micros;
+use crate::ports::store::{Commit, Link, SealedValue};
+use crate::run::Run;
+use crate::signal::Who;
+
+/// What a run did since its last commit.
+pub struct Turn {
+    /// The run as it is with these facts.
+    pub run: Run,
+    /// The purpose that events carry: the workflow's.
+    pub purpose: String,
+    events: Vec<Sealed>,
+    consumed: Vec<i64>,
+    sealed: Vec<SealedValue>,
+    links: Vec<Link>,
+    forget_card: Option<String>,
+}
+
+impl Turn {
+    /// Nothing yet.
+    pub fn new(run: Run, purpose: &str) -> Turn {
+        Turn {
+            run,
+            purpose: purpose.to_owned(),
+            events: Vec::new(),
+            consumed: Vec::new(),
+            sealed: Vec::new(),
+            links: Vec::new(),
+            forget_card: None,
+        }
+    }
+
+    /// A turn whose first event opens the record.
+    pub fn opening(run: Run, purpose: &str, first: Sealed) -> Turn {
+        Turn { events: vec![first], ..Turn::new(run, purpose) }
+    }
+
+    /// Adds a fact at `now`, or at the time of the newest fact if a clock has stepped back.
+    pub fn add(&mut self, who: &Who, now: Micros, fact: Fact) -> Result<(), EngineError> {
+        let time = now.max(self.run.updated);
+        let (kind, data) = fact.clone().into_kind_and_data()?;
+        let sealed = self.run.head.append(Draft {
+            kind,
+            time,
+            actor: who.actor.clone(),
+            device: who.device.clone(),
+            function: who.function.clone(),
+            session: who.session.clone(),
+            purpose: Some(self.purpose.clone()),
+            controls: Some(self.run.controls.clone()),
+            data,
+        })?;
+        let before = self.run.card.as_ref().map(|c| c.token.clone());
+        self.run.apply(time, &fact);
+        let paid = matches!(&fact, Fact::Done { node, exit, .. } if exit == "done" && node.ends_with(".charge"));
+        let after = self.run.card.as_ref().map(|c| c.token.clone());
+        if before.is_some() && (after != before || paid) {
+            self.forget_card = before;
+        }
+        self.events.push(sealed);
+        Ok(())
+    }
+
+    /// Adds several.
+    pub fn add_all(&mut self, who: &Who, now: Micros, facts: Vec<Fact>) -> Result<(), EngineError> {
+        facts.into_iter().try_for_each(|fact| self.add(who, now, fact))
+    }
+
+    /// A value that the facts of this turn commit to.
+    pub fn seal(&mut self, value: SealedValue) {
+        self.sealed.push(value);
+    }
+
+    /// A link that the facts of this turn issue.
+    pub fn link(&mut self, link: Link) {
+        self.links.push(link);
+    }
+
+    /// An inbox entry that the facts of this turn answer.
+    pub fn consume(&mut self, number: i64) {
+        self.consumed.push(number);
+    }
+
+    /// Whether an inbox entry was taken in already.
+    pub fn has_consumed(&self, number: i64) -> bool {
+        self.consumed.contains(&number)
+    }
+
+    /// How many events are waiting to become durable.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether there is anything to write.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.consumed.is_empty()
+    }
+
+    /// Everything since the last call, as one transaction.
+    pub fn take(&mut self) -> Commit {
+        Commit {
+            id: self.run.id.clone(),
+            events: std::mem::take(&mut self.events),
+            summary: self.run.summary(),
+            consumed: std::mem::take(&mut self.consumed),
+            sealed: std::mem::take(&mut self.sealed),
+            links: std::mem::take(&mut self.links),
+            forget_card: self.forget_card.take(),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Where values are opened and sealed: the engine's way to the vault. Customer fields lie under a data key per
+//! (customer, class); values that a record commits to lie under one per (interaction, class).
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use secrecy::{ExposeSecret, SecretString};
+use selvedge_policy::CustomerState;
+use selvedge_vault::{DataKey, Scope, Vault, WrappedKey};
+use selvedge_workflow::dictionary::Dictionary;
+use selvedge_workflow::plan::Amount;
+use serde::{Deserialize, Serialize};
+
+use crate::error::EngineError;
+use crate::fact::Commitment;
+use crate::money::{Money, Terms};
+use crate::ports::store::{RunId, SealedField, SealedValue, Store};
+use crate::ports::{CardFields, Field, Random};
+use crate::run::Run;
+
+/// Opens and seals values. Holds no value itself.
+#[derive(Clone)]
+pub struct Values {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    random: Arc<dyn Random>,
+}
+
+/// A sealed value once opened: what is needed to prove the commitment.
+#[derive(Serialize, Deserialize)]
+struct Salted {
+    salt: String,
+    value: String,
+}
+
+/// A card as it lies in the vault; the security code is not part of it.
+#[derive(Serialize, Deserialize)]
+struct StoredCard {
+    number: String,
+    month: String,
+    year: String,
+}
+
+impl Values {
+    /// Over a store, a vault and a source of randomness.
+    pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, random: Arc<dyn Random>) -> Values {
+        Values { store, vault, random }
+    }
+
+    fn random<const N: usize>(&self) -> [u8; N] {
+        let mut out = [0; N];
+        self.random.fill(&mut out);
+        out
+    }
+
+    /// A new id with 128 bits of chance.
+    pub fn id(&self, prefix: &str) -> String {
+        format!("{prefix}{}", hex::encode(self.random::<16>()))
+    }
+
+    async fn key(&self, tenant: &str, subject: &str, class: &str) -> Result<DataKey, EngineError> {
+        let scope = Scope { tenant: tenant.into(), subject: subject.into(), class: class.into() };
+        let candidate = self.vault.new_data_key(&scope, self.random(), self.random());
+        let wrapped = self.store.data_key(tenant, subject, class, &candidate.0).await?;
+        Ok(self.vault.unwrap(&scope, &WrappedKey(wrapped))?)
+    }
+
+    async fn existing_key(&self, tenant: &str, subject: &str, class: &str) -> Result<Option<DataKey>, EngineError> {
+        let scope = Scope { tenant: tenant.into(), subject: subject.into(), class: class.into() };
+        let Some(wrapped) = self.store.existing_data_key(tenant, subject, class).await? else { return Ok(None) };
+        Ok(Some(self.vault.unwrap(&scope, &WrappedKey(wrapped))?))
+    }
+
+    /// Imports a customer: contact state and field values, each encrypted for (customer, class).
+    pub async fn put_customer(
+        &self,
+        dictionary: &Dictionary,
+        tenant: &str,
+        customer: &str,
+        state: &CustomerState,
+        fields: &[(String, SecretString)],
+    ) -> Result<(), EngineError> {
+        let mut sealed = Vec::new();
+        for (path, value) in fields {
+            let class = class_of(dictionary, customer, path)?;
+            let key = self.key(tenant, customer, &class).await?;
+            let blob = key.seal(path, value.expose_secret().as_bytes(), self.random());
+            sealed.push(SealedField { path: path.clone(), class, blob });
+        }
+        let state = serde_json::to_string(state).map_err(|e| EngineError::Broken { what: e.to_string() })?;
+        Ok(self.store.put_customer(tenant, customer, &state, &sealed).await?)
+    }
+
+    /// The customer's contact state as it is now. A customer without one has no consent and no zone.
+    pub async fn customer_state(&self, run: &Run) -> Result<CustomerState, EngineError> {
+        let text = self.store.customer_state(&run.id.tenant, &run.customer).await?;
+        text.map_or_else(
+            || Ok(CustomerState::default()),
+            |t| serde_json::from_str(&t).map_err(|e| EngineError::Broken { what: e.to_string() }),
+        )
+    }
+
+    /// One field of the customer, opened.
+    pub async fn field(&self, run: &Run, path: &str) -> Result<Field, EngineError> {
+        let missing = || EngineError::NoSuchField { customer: run.customer.clone(), field: path.into() };
+        let sealed = self.store.field(&run.id.tenant, &run.customer, path).await?.ok_or_else(missing)?;
+        let key = self.existing_key(&run.id.tenant, &run.customer, &sealed.class).await?.ok_or_else(missing)?;
+        Ok(Field { path: sealed.path, class: sealed.class, value: text(path, &key.open(path, &sealed.blob)?)? })
+    }
+
+    /// Commits to a value under a name of this record, and seals it beside the record.
+    pub async fn commit(
+        &self,
+        id: &RunId,
+        name: &str,
+        class: &str,
+        value: &str,
+    ) -> Result<(Commitment, SealedValue), EngineError> {
+        let salt: [u8; 32] = self.random();
+        let commitment = Commitment {
+            name: name.into(),
+            class: class.into(),
+            commitment: selvedge_record::commitment(&salt, value),
+        };
+        let salted = serde_json::to_vec(&Salted { salt: hex::encode(salt), value: value.into() })
+            .map_err(|e| EngineError::Broken { what: e.to_string() })?;
+        let blob = self.key(&id.tenant, &id.interaction, class).await?.seal(name, &salted, self.random());
+        Ok((commitment, SealedValue { name: name.into(), class: class.into(), blob }))
+    }
+
+    /// Opens a value that this record commits to: its salt and itself. `None`: its key was destroyed, or
+    /// there is no such value.
+    pub async fn opened(&self, id: &RunId, name: &str) -> Result<Option<([u8; 32], SecretString)>, EngineError> {
+        let Some(sealed) = self.store.sealed(id, name).await? else { return Ok(None) };
+        let Some(key) = self.existing_key(&id.tenant, &id.interaction, &sealed.class).await? else { return Ok(None) };
+        let salted: Salted = serde_json::from_slice(&key.open(name, &sealed.blob)?)
+            .map_err(|e| EngineError::Broken { what: e.to_string() })?;
+        let salt = hex::decode(&salted.salt).ok().and_then(|s| <[u8; 32]>::try_from(s).ok());
+        let salt = salt.ok_or_else(|| EngineError::Broken { what: format!("the salt of `{name}` is damaged") })?;
+        Ok(Some((salt, SecretString::from(salted.value))))
+    }
+
+    async fn opened_or_broken(&self, id: &RunId, name: &str) -> Result<SecretString, EngineError> {
+        let opened = self.opened(id, name).await?;
+        opened.map(|(_, value)| value).ok_or_else(|| EngineError::Broken {
+            what: format!("the sealed value `{name}` of `{}` is gone", id.interaction),
+        })
+    }
+
+    /// The terms that a step offered.
+    pub async fn terms(&self, id: &RunId, step: &str) -> Result<Terms, EngineError> {
+        let value = self.opened_or_broken(id, &format!("{step}/terms")).await?;
+        serde_json::from_str(value.expose_secret()).map_err(|e| EngineError::Broken { what: e.to_string() })
+    }
+
+    /// The amount that a step moves, and which part of how many it is.
+    pub async fn amount(&self, run: &Run, amount: &Amount) -> Result<(Money, String), EngineError> {
+        match amount {
+            Amount::FirstPart { offer } => {
+                let terms = self.terms(&run.id, offer).await?;
+                let first = terms
+                    .parts
+                    .first()
+                    .cloned()
+                    .ok_or_else(|| EngineError::Broken { what: "terms without parts".into() })?;
+                Ok((first, format!("1 of {}", terms.parts.len())))
+            }
+            Amount::Field(path) => {
+                let field = self.field(run, path).await?;
+                Ok((Money::parse(path, field.value.expose_secret())?, "1 of 1".into()))
+            }
+        }
+    }
+
+    /// Puts a card away under its token.
+    pub async fn put_card(
+        &self,
+        tenant: &str,
+        token: &str,
+        card: &selvedge_vault::Card,
+        at: i64,
+    ) -> Result<(), EngineError> {
+        let stored = StoredCard {
+            number: card.number().expose_secret().to_owned(),
+            month: format!("{:02}", card.month()),
+            year: card.year().to_string(),
+        };
+        let plain = zeroize::Zeroizing::new(
+            serde_json::to_vec(&stored).map_err(|e| EngineError::Broken { what: e.to_string() })?,
+        );
+        let blob = self.key(tenant, token, "PAN").await?.seal(token, &plain, self.random());
+        Ok(self.store.put_card(tenant, token, &blob, at).await?)
+    }
+
+    /// The parts of a card for the gateway, as handles.
+    pub async fn card(&self, tenant: &str, token: &str, code: Option<SecretString>) -> Result<CardFields, EngineError> {
+        let gone = || EngineError::Broken { what: "a card that was captured is not in the vault".into() };
+        let blob = self.store.card(tenant, token).await?.ok_or_else(gone)?;
+        let key = self.existing_key(tenant, token, "PAN").await?.ok_or_else(gone)?;
+        let plain = key.open(token, &blob)?;
+        let card: StoredCard = serde_json::from_slice(&plain).map_err(|_| gone())?;
+        let pan = |path: &str, value: String| Field {
+            path: path.into(),
+            class: "PAN".into(),
+            value: SecretString::from(value),
+        };
+        Ok(CardFields {
+            number: pan("card.number", card.number),
+            expiry_month: pan("card.expiry-month", card.month),
+            expiry_year: pan("card.expiry-year", card.year),
+            code: code.map(|value| Field { path: "card.code".into(), class: "SAD".into(), value }),
+        })
+    }
+}
+
+fn class_of(dictionary: &Dictionary, customer: &str, path: &str) -> Result<String, EngineError> {
+    let info = dictionary
+        .get(path)
+        .ok_or_else(|| EngineError::NoSuchField { customer: customer.into(), field: path.into() })?;
+    Ok(info.class.name().to_owned())
+}
+
+fn text(path: &str, bytes: &[u8]) -> Result<SecretString, EngineError> {
+    std::str::from_utf8(bytes)
+        .map(SecretString::from)
+        .map_err(|_| EngineError::BadValue { field: path.into(), wanted: "text".into() })
+}
+
+/// Sealed blobs travel through the inbox as text.
+pub fn to_base64(blob: &[u8]) -> String {
+    BASE64.encode(blob)
+}
+
+/// The other way.
+pub fn from_base64(text: &str) -> Result<Vec<u8>, EngineError> {
+    BASE64.decode(text).map_err(|_| EngineError::Broken { what: "a sealed value is not base64".into() })
+}

@@ -1,0 +1,249 @@
+//! Where an interaction stands, as the API and the console tell it: derived from its run and its events, and
+//! free of customers' values.
+
+use selvedge_engine::ports::Micros;
+use selvedge_engine::ports::store::Listed;
+use selvedge_engine::run::{At, Phase, step_of};
+use selvedge_engine::{Fact, Run};
+use selvedge_record::{Event, time};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One row of the list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Row {
+    /// The interaction's id.
+    pub interaction: String,
+    /// The workflow.
+    pub workflow: String,
+    /// The customer's id.
+    pub customer: String,
+    /// When it was opened, RFC 3339 UTC.
+    pub opened: String,
+    /// When something last happened.
+    pub updated: String,
+    /// The step that it stands at, or how it ended.
+    pub at: String,
+    /// Whether it is over.
+    pub over: bool,
+}
+
+impl Row {
+    pub(crate) fn of(listed: &Listed) -> Row {
+        let summary = &listed.summary;
+        Row {
+            interaction: listed.interaction.clone(),
+            workflow: summary.workflow.clone(),
+            customer: summary.customer.clone(),
+            opened: rfc3339(summary.opened),
+            updated: rfc3339(summary.updated),
+            at: summary.at.clone(),
+            over: summary.over,
+        }
+    }
+}
+
+/// Where an interaction stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Standing {
+    /// Its id.
+    pub interaction: String,
+    /// The workflow.
+    pub workflow: String,
+    /// The digest of the definitions that it pinned.
+    pub controls: String,
+    /// The customer's id.
+    pub customer: String,
+    /// How the customer got in touch.
+    pub channel: String,
+    /// Who opened it.
+    pub opened_by: String,
+    /// When, RFC 3339 UTC.
+    pub opened: String,
+    /// The step that it stands at, or how it ended: `completed`, `failed`, `declined`.
+    pub step: String,
+    /// `entered`, `permitted`, `deferred`, `under-way`, `postponed`, `unclear`, `needs-person`, `waiting`, `over`.
+    pub phase: String,
+    /// What it waits for, in words: `the code`.
+    pub waiting_for: Option<String>,
+    /// When it goes on if nothing comes.
+    pub until: Option<String>,
+    /// Whether it is over.
+    pub over: bool,
+    /// Who the customer proved to be, and for how long.
+    pub identity: Vec<Identity>,
+    /// Plans that were offered.
+    pub offers: Vec<Offered>,
+    /// What was disclosed, by name.
+    pub disclosed: Vec<Disclosed>,
+    /// Links that were sent.
+    pub links: Vec<Link>,
+    /// Payments that were taken.
+    pub payments: Vec<Paid>,
+    /// The effect of which nobody knows yet whether it happened.
+    pub unclear: Option<Unclear>,
+}
+
+/// An assertion of identity.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Identity {
+    /// `code`
+    pub method: String,
+    /// `L2`
+    pub level: String,
+    /// RFC 3339 UTC.
+    pub expires: String,
+}
+
+/// An offered plan.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Offered {
+    /// The step.
+    pub step: String,
+    /// The commitment to its terms; an answer names it.
+    pub terms: String,
+    /// The customer's answer.
+    pub accepted: Option<bool>,
+}
+
+/// What a step disclosed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Disclosed {
+    /// The step.
+    pub step: String,
+    /// Names of the values: `owed/account.balance`.
+    pub fields: Vec<String>,
+}
+
+/// A link that was sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Link {
+    /// The step that it opens.
+    pub opens: String,
+    /// RFC 3339 UTC.
+    pub expires: String,
+    /// Whether it was opened.
+    pub opened: bool,
+}
+
+/// A payment that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Paid {
+    /// The step.
+    pub step: String,
+    /// The gateway's reference.
+    pub reference: String,
+    /// RFC 3339 UTC.
+    pub at: String,
+}
+
+/// An effect that may have happened.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Unclear {
+    /// Its name for the vendor.
+    pub effect: String,
+    /// How often the vendor was asked.
+    pub asked: Option<u32>,
+    /// Why a person must decide.
+    pub needs_person: Option<String>,
+}
+
+impl Standing {
+    pub(crate) fn of(run: &Run, events: &[Event]) -> Standing {
+        let (wake, _) = run.wake();
+        Standing {
+            interaction: run.id.interaction.clone(),
+            workflow: run.workflow.clone(),
+            controls: run.controls.clone(),
+            customer: run.customer.clone(),
+            channel: run.channel.clone(),
+            opened_by: run.opened_by.clone(),
+            opened: rfc3339(run.opened),
+            step: run.summary().at,
+            phase: phase(run).to_owned(),
+            waiting_for: waiting_for(run, events),
+            until: wake.map(rfc3339),
+            over: run.closed,
+            identity: run.assertions.iter().map(Identity::of).collect(),
+            offers: run
+                .offers
+                .iter()
+                .map(|(step, o)| Offered { step: step.clone(), terms: o.terms.clone(), accepted: o.accepted })
+                .collect(),
+            disclosed: run
+                .disclosed
+                .iter()
+                .map(|(step, fields)| Disclosed {
+                    step: step.clone(),
+                    fields: fields.iter().map(|f| f.name.clone()).collect(),
+                })
+                .collect(),
+            links: run
+                .links
+                .iter()
+                .map(|(opens, l)| Link { opens: opens.clone(), expires: rfc3339(l.expires), opened: l.opened })
+                .collect(),
+            payments: run
+                .payments
+                .iter()
+                .map(|(step, (reference, at))| Paid {
+                    step: step.clone(),
+                    reference: reference.clone(),
+                    at: rfc3339(*at),
+                })
+                .collect(),
+            unclear: unclear(run),
+        }
+    }
+}
+
+impl Identity {
+    fn of(assertion: &selvedge_policy::Assertion) -> Identity {
+        Identity {
+            method: assertion.method.clone(),
+            level: assertion.level.to_string(),
+            expires: rfc3339(assertion.expires),
+        }
+    }
+}
+
+fn phase(run: &Run) -> &'static str {
+    match (&run.at, &run.phase) {
+        (At::End(_), _) => "over",
+        (_, Phase::Entered) => "entered",
+        (_, Phase::Permitted) => "permitted",
+        (_, Phase::Deferred(_)) => "deferred",
+        (_, Phase::Intended(_)) => "under-way",
+        (_, Phase::Postponed(..)) => "postponed",
+        (_, Phase::Unclear(..)) => "unclear",
+        (_, Phase::NeedsPerson(..)) => "needs-person",
+        (_, Phase::Waiting(_)) => "waiting",
+    }
+}
+
+/// What the newest wait at this step is for.
+fn waiting_for(run: &Run, events: &[Event]) -> Option<String> {
+    let (At::Node(at), Phase::Waiting(_)) = (&run.at, &run.phase) else { return None };
+    events.iter().rev().find_map(|event| match Fact::from_kind_and_data(&event.kind, event.data.clone()).ok()? {
+        Fact::WaitBegan { node, what, .. } if node == *at => Some(what),
+        Fact::Offered { node, .. } if node == *at => Some(format!("the answer to the offer `{}`", step_of(at))),
+        _ => None,
+    })
+}
+
+fn unclear(run: &Run) -> Option<Unclear> {
+    match &run.phase {
+        Phase::Unclear(effect, asked, _) => {
+            Some(Unclear { effect: effect.key.clone(), asked: Some(*asked), needs_person: None })
+        }
+        Phase::NeedsPerson(effect, why) => {
+            Some(Unclear { effect: effect.key.clone(), asked: None, needs_person: Some(why.clone()) })
+        }
+        _ => None,
+    }
+}
+
+/// A time as the API writes it; one outside the years 0 to 9999 is none that a run can have.
+pub(crate) fn rfc3339(micros: Micros) -> String {
+    time::to_rfc3339(micros).unwrap_or_default()
+}

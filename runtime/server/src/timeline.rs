@@ -1,0 +1,337 @@
+//! The record in words: one line per event, the same on the console and on a terminal. No customer's value can
+//! stand here, because none stands in an event.
+
+use selvedge_engine::Fact;
+use selvedge_engine::fact::{Commitment, Moment};
+use selvedge_engine::ports::{Access, Micros, Refusal, ReportStatus};
+use selvedge_engine::run::step_of;
+use selvedge_policy::{Decision, Reason, Verdict};
+use selvedge_record::{Event, time};
+use serde::Serialize;
+
+/// How a line is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// It happened.
+    Plain,
+    /// Something that was wanted was reached.
+    Good,
+    /// It is not settled yet.
+    Warning,
+    /// Something was refused, failed or ran out.
+    Bad,
+}
+
+/// One event in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// `2026-11-24 17:03:00 UTC`
+    pub time: String,
+    /// Who caused it: `maria`, `the customer`, `brightline-sms`, `Selvedge`.
+    pub who: String,
+    /// What happened, in one line.
+    pub what: String,
+    /// More of it, line by line: reasons, data accesses, refusals.
+    pub detail: Vec<String>,
+    /// How it is meant.
+    pub tone: Tone,
+}
+
+/// Tells an event. One of a kind that this version does not know is told by its kind.
+pub fn in_words(event: &Event) -> Line {
+    let said = match Fact::from_kind_and_data(&event.kind, event.data.clone()) {
+        Ok(fact) => say(&fact),
+        Err(_) => Said::plain(event.kind.clone()),
+    };
+    Line { time: moment(event.time), who: who(&event.actor), what: said.what, detail: said.detail, tone: said.tone }
+}
+
+/// What a fact comes to.
+struct Said {
+    what: String,
+    detail: Vec<String>,
+    tone: Tone,
+}
+
+impl Said {
+    fn new(tone: Tone, what: impl Into<String>) -> Said {
+        Said { what: what.into(), detail: Vec::new(), tone }
+    }
+
+    fn plain(what: impl Into<String>) -> Said {
+        Said::new(Tone::Plain, what)
+    }
+
+    fn good(what: impl Into<String>) -> Said {
+        Said::new(Tone::Good, what)
+    }
+
+    fn warning(what: impl Into<String>) -> Said {
+        Said::new(Tone::Warning, what)
+    }
+
+    fn bad(what: impl Into<String>) -> Said {
+        Said::new(Tone::Bad, what)
+    }
+
+    fn with(mut self, detail: impl IntoIterator<Item = String>) -> Said {
+        self.detail.extend(detail);
+        self
+    }
+}
+
+fn say(fact: &Fact) -> Said {
+    match fact {
+        Fact::Opened { workflow, customer, channel, connectors, .. } => {
+            let pinned = connectors.iter().map(|(name, digest)| format!("may call {name} {}", short(digest)));
+            let what = format!("interaction opened by {channel} for {customer}: {workflow}");
+            Said::plain(what).with(pinned)
+        }
+        Fact::ContactDecided { node, moment, purpose, channel, decision, .. } => {
+            contact(step_of(node), *moment, purpose, channel, decision)
+        }
+        Fact::AssuranceDecided { node, needs, decision, next } => {
+            assurance(step_of(node), needs, decision, next.as_deref())
+        }
+        Fact::LinkIssued { node, opens, terms, expires, .. } => {
+            let bound = terms.as_ref().map(|terms| format!("bound to the terms {}", short(terms)));
+            let what = format!("{}: link issued, opens {opens} until {}", step_of(node), moment_of(*expires));
+            Said::plain(what).with(bound)
+        }
+        Fact::Intended { .. }
+        | Fact::Done { .. }
+        | Fact::Postponed { .. }
+        | Fact::Unclear { .. }
+        | Fact::NeedsPerson { .. } => effect(fact),
+        Fact::Reported { connection, report } => {
+            let status = match report.status {
+                ReportStatus::Succeeded => "it succeeded",
+                ReportStatus::Failed => "it failed",
+                ReportStatus::Pending => "it is pending",
+            };
+            let what = format!("{connection} reports of {}: {status}", report.idempotency_key);
+            Said::plain(what).with(some(&report.detail).map(|detail| format!("in the vendor's words: {detail}")))
+        }
+        Fact::WaitBegan { node, what, until } => {
+            Said::warning(format!("{}: waiting for {what} until {}", step_of(node), moment_of(*until)))
+        }
+        Fact::WaitEnded { node, why, .. } => {
+            let tone = if why == "time ran out" { Tone::Bad } else { Tone::Plain };
+            Said::new(tone, format!("{}: the wait is over: {why}", step_of(node)))
+        }
+        Fact::CodeWrong { node, left, .. } => {
+            let tries = if *left == 1 { "1 try left".to_owned() } else { format!("{left} tries left") };
+            Said::bad(format!("{}: a wrong code, {tries}", step_of(node)))
+        }
+        Fact::AssertionIssued { node, assertion, .. } => Said::good(format!(
+            "{}: verified by {} over {}, {} until {}",
+            step_of(node),
+            assertion.method,
+            assertion.channel,
+            assertion.level,
+            moment_of(assertion.expires)
+        )),
+        Fact::Disclosed { fields, over, .. } => {
+            let what = format!("disclosed {} over {over}", names(fields));
+            Said::good(what).with(fields.iter().map(committed))
+        }
+        Fact::Read { step, fields } => Said::plain(format!("looked at what {step} disclosed: {}", fields.join(", "))),
+        Fact::Offered { node, terms, payments, until } => {
+            let what = format!(
+                "{}: offered in {payments} payments, answer awaited until {}",
+                step_of(node),
+                moment_of(*until)
+            );
+            Said::warning(what).with([committed(terms)])
+        }
+        Fact::Answered { node, accepted, terms, .. } => {
+            let (tone, answer) = if *accepted { (Tone::Good, "accepted") } else { (Tone::Bad, "declined") };
+            Said::new(tone, format!("{}: {answer}", step_of(node))).with([format!("the terms {}", short(terms))])
+        }
+        Fact::LinkOpened { link } => Said::plain(format!("link opened ({})", short(link))),
+        Fact::Authorized { node, words, terms, copy } => {
+            let bound = terms.as_ref().map(|terms| format!("for the terms {}", short(terms)));
+            let what = format!("{}: authorized in writing, copy: {copy}", step_of(node));
+            Said::good(what).with([committed(words)]).with(bound)
+        }
+        Fact::CardCaptured { node, token, brand, last4, .. } => {
+            Said::good(format!("{}: card captured: {brand} ending {last4} → {token}", step_of(node)))
+        }
+        Fact::CardForgotten { node, why, .. } => {
+            Said::warning(format!("{}: the card must be entered again", step_of(node))).with([why.clone()])
+        }
+        Fact::Closed { ending } => {
+            let tone = if ending == "completed" { Tone::Good } else { Tone::Bad };
+            Said::new(tone, format!("interaction over: {ending}"))
+        }
+    }
+}
+
+fn contact(step: &str, when: Moment, purpose: &str, channel: &str, decision: &Decision) -> Said {
+    let when = match when {
+        Moment::Queued => "when queued",
+        Moment::Sending => "when leaving",
+    };
+    let said = match decision.verdict {
+        Verdict::Permit => {
+            let rules: Vec<String> = decision.reasons.iter().map(rule_and_hour).collect();
+            Said::plain(format!("{step}: contact permitted {when}: {}", rules.join(", ")))
+        }
+        Verdict::Defer { until } => Said::warning(format!("{step}: contact put off {when} until {}", moment_of(until))),
+        Verdict::Deny => Said::bad(format!("{step}: contact refused {when}: {}", denials(decision))),
+    };
+    said.with([format!("{channel} for {purpose}")]).with(decision.reasons.iter().map(reason))
+}
+
+fn assurance(step: &str, needs: &str, decision: &Decision, next: Option<&str>) -> Said {
+    let goes_on = next.is_some_and(|next| !next.starts_with("end:"));
+    let said = match decision.verdict {
+        Verdict::Permit => Said::plain(format!("{step}: sure enough who it is, this needs {needs}")),
+        _ if goes_on => Said::warning(format!("{step}: who it is must be proved again, this needs {needs}")),
+        _ => Said::bad(format!("{step}: not sure enough who it is, this needs {needs}")),
+    };
+    said.with(decision.reasons.iter().map(reason))
+}
+
+fn effect(fact: &Fact) -> Said {
+    match fact {
+        Fact::Intended { node, key, connector, function, class, attempt, hands, carries } => {
+            let doing = match function.as_str() {
+                "check" => "asking",
+                "charge" => "charging through",
+                _ if node.ends_with(".challenge") => "sending a code through",
+                _ => "sending through",
+            };
+            let what = format!("{}: {doing} {connector} (attempt {attempt})", step_of(node));
+            let handed = (!hands.is_empty()).then(|| format!("handed over, as handles: {}", hands.join(", ")));
+            Said::plain(what).with([format!("effect {key}, {class}")]).with(handed).with(carries.iter().map(committed))
+        }
+        Fact::Done { node, exit, reference, detail, accesses, refusals, .. } => {
+            let tone = if exit == "done" { Tone::Good } else { Tone::Bad };
+            Said::new(tone, done(node, exit, reference, detail)).with(seen(accesses)).with(refusals.iter().map(refusal))
+        }
+        Fact::Postponed { node, attempt, why, accesses, at, .. } => {
+            let what = format!("{}: attempt {attempt} did nothing, the next is at {}", step_of(node), moment_of(*at));
+            Said::warning(what).with([why.clone()]).with(seen(accesses))
+        }
+        Fact::Unclear { node, key, why, accesses, asked, at } => {
+            let maybe = if is_charge(node) { "maybe charged" } else { "maybe done" };
+            let what = format!("{}: {maybe}: asking the vendor at {}", step_of(node), moment_of(*at));
+            let asked = if *asked == 0 { "not asked yet".to_owned() } else { format!("asked {asked}×") };
+            let asked = format!("effect {key}, {asked}");
+            Said::warning(what).with([why.clone(), asked]).with(seen(accesses))
+        }
+        Fact::NeedsPerson { node, key, why, accesses } => {
+            let maybe = if is_charge(node) { "maybe charged" } else { "maybe done" };
+            Said::bad(format!("{}: {maybe}: a person must decide", step_of(node)))
+                .with([why.clone(), format!("effect {key}")])
+                .with(seen(accesses))
+        }
+        _ => Said::plain(""),
+    }
+}
+
+fn is_charge(node: &str) -> bool {
+    node.ends_with(".charge")
+}
+
+fn done(node: &str, exit: &str, reference: &str, detail: &str) -> String {
+    let step = step_of(node);
+    let said = some(detail).map_or_else(String::new, |detail| format!(": {detail}"));
+    let reference = some(reference).map_or_else(String::new, |reference| format!(", reference {reference}"));
+    let part = node.split_once('.').map_or("", |(_, part)| part);
+    match (part, exit) {
+        ("charge", "done") => format!("{step}: payment taken{reference}"),
+        ("charge", "declined") => format!("{step}: card declined{said}"),
+        ("charge", _) => format!("{step}: no payment{said}"),
+        ("check", "done") => format!("{step}: checked{said}"),
+        ("check", _) => format!("{step}: the check stands against it{said}"),
+        ("challenge", "done") => format!("{step}: code sent{reference}"),
+        (_, "done") => format!("{step}: sent{reference}"),
+        _ => format!("{step}: not sent{said}"),
+    }
+}
+
+/// Data accesses, and whether anything was revealed to the connector itself.
+fn seen(accesses: &[Access]) -> Vec<String> {
+    let mut lines: Vec<String> =
+        accesses.iter().map(|a| format!("{} ({}) {}: {}", a.field, a.class, a.how, a.place)).collect();
+    if !accesses.is_empty() && accesses.iter().all(|access| access.how != "reveal") {
+        lines.push("revealed: none".into());
+    }
+    lines
+}
+
+fn refusal(refusal: &Refusal) -> String {
+    format!("refused by the host: {}; this grant is missing: {}", refusal.tried, refusal.missing)
+}
+
+/// `tcpa.hours 10:04 America/Chicago`, or the rule's name alone.
+fn rule_and_hour(reason: &Reason) -> String {
+    let hour = reason.facts.get("local-time").and_then(|local| local.split(' ').nth(1)?.get(..5));
+    match (hour, reason.facts.get("zone")) {
+        (Some(hour), Some(zone)) => format!("{} {hour} {zone}", reason.rule),
+        _ => reason.rule.clone(),
+    }
+}
+
+fn denials(decision: &Decision) -> String {
+    let denying = decision.reasons.iter().filter(|reason| reason.verdict == Verdict::Deny);
+    denying.map(|reason| reason.rule.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn reason(reason: &Reason) -> String {
+    let cite = some(&reason.cite).map_or_else(String::new, |cite| format!(" ({cite})"));
+    format!("{}{cite}: {}", reason.rule, reason.says)
+}
+
+fn committed(commitment: &Commitment) -> String {
+    format!("{} ({}) committed as {}", commitment.name, commitment.class, short(&commitment.commitment))
+}
+
+/// The fields of `owed/account.balance, owed/account.month`: what stands after the step.
+fn names(fields: &[Commitment]) -> String {
+    let bare = |field: &Commitment| field.name.split_once('/').map_or(field.name.clone(), |(_, path)| path.to_owned());
+    fields.iter().map(bare).collect::<Vec<_>>().join(", ")
+}
+
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// An actor as people say it: `person:maria` is maria.
+fn who(actor: &str) -> String {
+    match actor.split_once(':') {
+        Some(("customer", _)) => "the customer".into(),
+        Some(("connector", name)) => name.split('@').next().unwrap_or(name).to_owned(),
+        Some((_, name)) => name.to_owned(),
+        None if actor == "host" => "Selvedge".into(),
+        None => actor.to_owned(),
+    }
+}
+
+/// The beginning of a digest; the whole one is in the record.
+fn short(digest: &str) -> String {
+    let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
+    if hex.chars().count() <= 12 { hex.to_owned() } else { format!("{}…", hex.chars().take(12).collect::<String>()) }
+}
+
+/// `2026-11-24 17:03:00 UTC`
+pub(crate) fn moment(micros: Micros) -> String {
+    match time::to_rfc3339(micros) {
+        Ok(text) => format!("{} {} UTC", &text[..10], &text[11..19]),
+        Err(_) => format!("{micros} microseconds"),
+    }
+}
+
+/// `2026-11-24 17:03 UTC`, where a second does not matter.
+fn moment_of(micros: Micros) -> String {
+    match time::to_rfc3339(micros) {
+        Ok(text) => format!("{} {} UTC", &text[..10], &text[11..16]),
+        Err(_) => format!("{micros} microseconds"),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

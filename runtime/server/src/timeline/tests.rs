@@ -1,0 +1,266 @@
+//! The story of a patient who pays by a link, and everything else that can be told, as people read it.
+
+use selvedge_record::{Draft, Head};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// 2026-11-24T17:03:00Z
+const START: Micros = 1_795_539_780_000_000;
+const MINUTE: Micros = 60_000_000;
+
+const SMS: &str = "connector:brightline-sms@sha256:1111111111111111111111111111111111111111111111111111111111111111";
+const CARDS: &str = "connector:northgate-cards@sha256:2222222222222222222222222222222222222222222222222222222222222222";
+
+fn committed(name: &str, class: &str) -> Value {
+    json!({"name": name, "class": class, "commitment": "sha256:3333333333333333333333333333333333333333333333333333333333333333"})
+}
+
+fn permitted(rules: Value) -> Value {
+    json!({"verdict": {"kind": "permit"}, "reasons": rules})
+}
+
+fn hours(verdict: Value, says: &str) -> Value {
+    json!({
+        "rule": "tcpa.hours", "cite": "47 CFR 64.1200(c)(1)", "verdict": verdict, "says": says,
+        "facts": {"local-time": "2026-11-24 11:04:00 CST", "zone": "America/Chicago", "hours": "08:00 to 21:00"},
+    })
+}
+
+fn access(field: &str, class: &str, place: &str) -> Value {
+    json!({"field": field, "class": class, "how": "egress", "place": place})
+}
+
+/// An interaction from the call to the receipt, shortened.
+fn told() -> Vec<(&'static str, &'static str, Value)> {
+    let contact = |node: &str, moment: &str| {
+        let consent = json!({"rule": "tcpa.consent", "cite": "47 CFR 64.1200(f)(9)", "verdict": {"kind": "permit"}, "facts": {}, "says": "the consent was given"});
+        let reasons = json!([hours(json!({"kind": "permit"}), "11:04 is inside 08:00 to 21:00"), consent]);
+        json!({"node": node, "moment": moment, "purpose": "billing", "channel": "sms", "decision": permitted(reasons)})
+    };
+    let assured = json!([{"rule": "assurance", "cite": "45 CFR 164.514(h)", "verdict": {"kind": "permit"}, "facts": {"needs": "L2"}, "says": "`code` proves L2"}]);
+    vec![
+        (
+            "person:maria",
+            "interaction.opened",
+            json!({"workflow": "healthcare-balance", "customer": "c_1", "channel": "call", "by": "person:maria", "connectors": {"brightline-sms": "sha256:1111111111111111111111111111111111111111111111111111111111111111"}, "next": "identity.check"}),
+        ),
+        (
+            "host",
+            "effect.intended",
+            json!({"node": "identity.check", "key": "int_1.identity.check.1", "connector": "brightline-sim", "function": "check", "class": "pure", "attempt": 1}),
+        ),
+        (
+            "connector:brightline-sim@sha256:44",
+            "effect.done",
+            json!({"node": "identity.check", "key": "int_1.identity.check.1", "exit": "done", "detail": "sim-swap: clear (no change in 30 days)", "accesses": [access("patient.mobile", "PII", "brightline GET /v1/sim query.number")], "next": "identity.challenge"}),
+        ),
+        ("host", "contact.decided", contact("identity.challenge", "queued")),
+        ("host", "contact.decided", contact("identity.challenge", "sending")),
+        (
+            "host",
+            "effect.intended",
+            json!({"node": "identity.challenge", "key": "int_1.identity.challenge.1", "connector": "brightline-sms", "function": "send", "class": "reconcile", "attempt": 1, "carries": [committed("identity.challenge/text/1", "COMMS")]}),
+        ),
+        (
+            SMS,
+            "effect.done",
+            json!({"node": "identity.challenge", "key": "int_1.identity.challenge.1", "exit": "done", "reference": "SM1", "accesses": [access("patient.mobile", "PII", "brightline POST /v1/messages body.to"), access("message.text", "COMMS", "brightline POST /v1/messages body.text")], "next": "identity.answer"}),
+        ),
+        ("host", "wait.began", json!({"node": "identity.answer", "what": "the code", "until": START + 10 * MINUTE})),
+        (
+            "connection:brightline",
+            "vendor.reported",
+            json!({"connection": "brightline", "report": {"event_id": "ev_1", "idempotency_key": "int_1.identity.challenge.1", "status": "succeeded", "reference": "SM1", "detail": "delivered"}}),
+        ),
+        ("person:maria", "code.wrong", json!({"node": "identity.answer", "left": 2})),
+        (
+            "person:maria",
+            "assertion.issued",
+            json!({"node": "identity.answer", "assertion": {"method": "code", "level": "L2", "issued": START, "expires": START + 30 * MINUTE, "channel": "sms", "scope": "int_1"}, "next": "owed"}),
+        ),
+        ("host", "assurance.decided", json!({"node": "owed", "needs": "L2", "decision": permitted(assured)})),
+        (
+            "host",
+            "fields.disclosed",
+            json!({"node": "owed", "over": "call", "fields": [committed("owed/account.balance", "PHI"), committed("owed/account.month", "PHI")], "next": "plan"}),
+        ),
+        (
+            "person:maria",
+            "fields.read",
+            json!({"step": "owed", "fields": ["owed/account.balance", "owed/account.month"]}),
+        ),
+        (
+            "host",
+            "plan.offered",
+            json!({"node": "plan", "terms": committed("plan/terms", "PHI"), "payments": 3, "until": START + 15 * MINUTE}),
+        ),
+        (
+            "person:maria",
+            "plan.answered",
+            json!({"node": "plan", "accepted": true, "terms": "sha256:3333333333333333333333333333333333333333333333333333333333333333", "next": "invitation"}),
+        ),
+        (
+            "host",
+            "link.issued",
+            json!({"node": "invitation", "link": "5555555555555555", "opens": "first-payment", "terms": "sha256:3333333333333333333333333333333333333333333333333333333333333333", "expires": START + 72 * 60 * MINUTE}),
+        ),
+        ("customer:c_1", "link.opened", json!({"link": "5555555555555555"})),
+        (
+            "customer:c_1",
+            "wait.ended",
+            json!({"node": "first-payment.open", "why": "opened", "next": "first-payment.fresh"}),
+        ),
+        (
+            "host",
+            "assurance.decided",
+            json!({"node": "first-payment.fresh", "needs": "L2", "decision": {"verdict": {"kind": "deny"}, "reasons": [{"rule": "assurance", "cite": "45 CFR 164.514(h)", "verdict": {"kind": "deny"}, "facts": {"needs": "L2"}, "says": "`code` expired"}]}, "next": "first-payment.challenge"}),
+        ),
+        (
+            "customer:c_1",
+            "authorization.given",
+            json!({"node": "first-payment.card", "words": committed("first-payment/authorization/1", "PHI"), "terms": "sha256:3333333333333333333333333333333333333333333333333333333333333333", "copy": "on the page"}),
+        ),
+        (
+            "customer:c_1",
+            "card.captured",
+            json!({"node": "first-payment.card", "token": "tok_1", "brand": "Visa", "last4": "4242", "next": "first-payment.charge"}),
+        ),
+        (
+            "host",
+            "effect.intended",
+            json!({"node": "first-payment.charge", "key": "int_1.first-payment.charge.1", "connector": "northgate-cards", "function": "charge", "class": "reconcile", "attempt": 1, "carries": [committed("first-payment/amount/1", "PHI")]}),
+        ),
+        (
+            CARDS,
+            "effect.unclear",
+            json!({"node": "first-payment.charge", "key": "int_1.first-payment.charge.1", "why": "no answer within 10 seconds", "accesses": [access("card.number", "PAN", "northgate POST /v1/charges body.card.number")], "asked": 0, "at": START + 3 * MINUTE}),
+        ),
+        (
+            CARDS,
+            "effect.done",
+            json!({"node": "first-payment.charge", "key": "int_1.first-payment.charge.1", "exit": "done", "reference": "ch_1", "accesses": [], "next": "end:completed"}),
+        ),
+        ("host", "interaction.closed", json!({"ending": "completed"})),
+    ]
+}
+
+/// What goes otherwise.
+fn otherwise() -> Vec<(&'static str, &'static str, Value)> {
+    let charge = |exit: &str, detail: &str| json!({"node": "first-payment.charge", "key": "k", "exit": exit, "detail": detail, "accesses": [], "refusals": [{"missing": "hosts: [evil.example]", "tried": "GET evil.example"}], "next": "end:failed"});
+    let late = json!({"verdict": {"kind": "defer", "until": START + 600 * MINUTE}, "reasons": [hours(json!({"kind": "defer", "until": START + 600 * MINUTE}), "23:04 is outside 08:00 to 21:00")]});
+    let no = json!({"verdict": {"kind": "deny"}, "reasons": [hours(json!({"kind": "permit"}), "inside"), {"rule": "tcpa.consent", "cite": "", "verdict": {"kind": "deny"}, "facts": {}, "says": "there is no consent to `sms` for `billing`"}]});
+    vec![
+        (
+            "host",
+            "contact.decided",
+            json!({"node": "receipt", "moment": "queued", "purpose": "billing", "channel": "sms", "decision": late}),
+        ),
+        (
+            "host",
+            "contact.decided",
+            json!({"node": "receipt", "moment": "sending", "purpose": "billing", "channel": "sms", "decision": no, "next": "end:failed"}),
+        ),
+        (
+            "host",
+            "assurance.decided",
+            json!({"node": "owed", "needs": "L2", "decision": {"verdict": {"kind": "deny"}, "reasons": []}, "next": "end:failed"}),
+        ),
+        (
+            "connector:brightline-sim@sha256:44",
+            "effect.done",
+            json!({"node": "identity.check", "key": "k", "exit": "failed", "detail": "sim-swap: raised (changed yesterday)", "accesses": [{"field": "patient.mobile", "class": "PII", "how": "reveal", "place": "to format it"}], "next": "end:failed"}),
+        ),
+        (
+            SMS,
+            "effect.postponed",
+            json!({"node": "receipt", "key": "k", "attempt": 1, "why": "the vendor was busy", "accesses": [], "at": START + MINUTE}),
+        ),
+        (
+            SMS,
+            "effect.done",
+            json!({"node": "receipt", "key": "k", "exit": "failed", "detail": "landline", "accesses": [], "next": "end:failed"}),
+        ),
+        (
+            SMS,
+            "effect.unclear",
+            json!({"node": "receipt", "key": "k", "why": "no answer", "accesses": [], "asked": 1, "at": START + MINUTE}),
+        ),
+        (CARDS, "effect.done", charge("declined", "insufficient funds")),
+        (CARDS, "effect.done", charge("failed", "the account is closed")),
+        (
+            CARDS,
+            "effect.needs-person",
+            json!({"node": "first-payment.charge", "key": "k", "why": "the vendor does not say"}),
+        ),
+        (
+            "host",
+            "card.forgotten",
+            json!({"node": "first-payment.charge", "token": "tok_1", "why": "the security code is kept in memory only", "next": "first-payment.card"}),
+        ),
+        ("host", "wait.ended", json!({"node": "plan", "why": "time ran out", "next": "end:failed"})),
+        ("person:maria", "code.wrong", json!({"node": "identity.answer", "left": 1})),
+        (
+            "person:maria",
+            "plan.answered",
+            json!({"node": "plan", "accepted": false, "terms": "sha256:33", "next": "end:declined"}),
+        ),
+        ("host", "interaction.closed", json!({"ending": "failed"})),
+    ]
+}
+
+fn events(told: Vec<(&'static str, &'static str, Value)>) -> Vec<Event> {
+    let mut head = Head::start("clinic", "int_1");
+    let event = |(n, (actor, kind, data)): (usize, (&str, &str, Value))| {
+        let person = actor.starts_with("person:").then(|| "desk-7".to_owned());
+        let draft = Draft {
+            function: person.as_ref().map(|_| "billing-agent".into()),
+            session: person.as_ref().map(|_| "ses_1".into()),
+            device: person,
+            purpose: Some("billing".into()),
+            controls: Some(format!("sha256:{}", "6".repeat(64))),
+            ..Draft::new(kind, START + i64::try_from(n).unwrap() * 1_000_000, actor, data)
+        };
+        Event::parse(&head.append(draft).unwrap().canonical).unwrap()
+    };
+    told.into_iter().enumerate().map(event).collect()
+}
+
+/// A record that other tests can show.
+pub(crate) fn story() -> Vec<Event> {
+    events(told())
+}
+
+fn read_aloud(events: &[Event]) -> String {
+    let mut out = String::new();
+    for Line { time, who, what, detail, tone } in events.iter().map(in_words) {
+        out += &format!("{time} {tone:?} [{who}] {what}\n");
+        detail.iter().for_each(|line| out += &format!("    {line}\n"));
+    }
+    out
+}
+
+#[test]
+fn the_story_of_a_payment_reads_so() {
+    insta::assert_snapshot!(read_aloud(&story()));
+}
+
+#[test]
+fn what_goes_otherwise_reads_so() {
+    insta::assert_snapshot!(read_aloud(&events(otherwise())));
+}
+
+#[test]
+fn every_sample_is_an_event_that_the_engine_could_have_written() {
+    for event in [story(), events(otherwise())].concat() {
+        let fact = Fact::from_kind_and_data(&event.kind, event.data.clone()).unwrap();
+        assert_eq!(fact.into_kind_and_data().unwrap(), (event.kind, event.data));
+    }
+}
+
+#[test]
+fn an_event_of_a_newer_version_is_told_by_its_kind() {
+    let newer = events(vec![("host", "moon.risen", json!({"phase": "full"}))]);
+    let line = in_words(&newer[0]);
+    assert_eq!((line.what.as_str(), line.tone), ("moon.risen", Tone::Plain));
+}

@@ -1,0 +1,50 @@
+//! Definitions in force.
+
+use async_trait::async_trait;
+use selvedge_engine::StoreError;
+use selvedge_engine::ports::Micros;
+use selvedge_engine::ports::store::Definitions;
+
+use super::{SqliteStore, unavailable};
+
+#[async_trait]
+impl Definitions for SqliteStore {
+    async fn publish(
+        &self,
+        tenant: &str,
+        workflow: &str,
+        digest: &str,
+        files: &str,
+        at: Micros,
+    ) -> Result<(), StoreError> {
+        let (tenant, workflow, digest, files) =
+            (tenant.to_owned(), workflow.to_owned(), digest.to_owned(), files.to_owned());
+        self.writer
+            .run("publish", move |desk| {
+                Box::pin(async move {
+                    let keep = "INSERT INTO definitions (tenant, digest, workflow, files) VALUES (?, ?, ?, ?) ON CONFLICT (tenant, digest) DO NOTHING";
+                    let query = sqlx::query(keep).bind(&tenant).bind(&digest).bind(&workflow).bind(files);
+                    query.execute(&mut desk.connection).await.map_err(unavailable("keep a definition"))?;
+                    let point = "INSERT INTO published (tenant, workflow, digest, at) VALUES (?, ?, ?, ?) \
+                                 ON CONFLICT (tenant, workflow) DO UPDATE SET digest = excluded.digest, at = excluded.at";
+                    let query = sqlx::query(point).bind(&tenant).bind(&workflow).bind(&digest).bind(at);
+                    query.execute(&mut desk.connection).await.map(|_| ()).map_err(unavailable("publish"))
+                })
+            })
+            .await
+    }
+
+    async fn definition(&self, tenant: &str, digest: &str) -> Result<Option<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT files FROM definitions WHERE tenant = ? AND digest = ?")
+            .bind(tenant)
+            .bind(digest);
+        query.fetch_optional(&self.read).await.map_err(unavailable("read a definition"))
+    }
+
+    async fn published(&self, tenant: &str, workflow: &str) -> Result<Option<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT digest FROM published WHERE tenant = ? AND workflow = ?")
+            .bind(tenant)
+            .bind(workflow);
+        query.fetch_optional(&self.read).await.map_err(unavailable("read what is published"))
+    }
+}

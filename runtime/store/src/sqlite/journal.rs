@@ -1,0 +1,228 @@
+//! Records, runs and the inbox.
+
+use async_trait::async_trait;
+use futures_core::future::BoxFuture;
+use selvedge_engine::StoreError;
+use selvedge_engine::ports::Micros;
+use selvedge_engine::ports::store::{Commit, Delivery, Journal, Listed, RunId, Stored, Summary};
+use selvedge_record::Sealed;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::safe::forget;
+use super::writer::Desk;
+use super::{SqliteStore, unavailable};
+
+#[async_trait]
+impl Journal for SqliteStore {
+    async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+        self.writer.run("write a turn", move |desk| write_turn(desk, commit)).await
+    }
+
+    async fn record(&self, id: &RunId) -> Result<Vec<Stored>, StoreError> {
+        let rows = sqlx::query("SELECT idx, seq, body FROM events WHERE tenant = ? AND interaction = ? ORDER BY seq")
+            .bind(&id.tenant)
+            .bind(&id.interaction)
+            .fetch_all(&self.read)
+            .await
+            .map_err(unavailable("read a record"))?;
+        Ok(rows.iter().map(stored).collect())
+    }
+
+    async fn last(&self, id: &RunId) -> Result<Option<Stored>, StoreError> {
+        let sql = "SELECT idx, seq, body FROM events WHERE tenant = ? AND interaction = ? ORDER BY seq DESC LIMIT 1";
+        let row = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_optional(&self.read).await;
+        Ok(row.map_err(unavailable("read a record"))?.as_ref().map(stored))
+    }
+
+    async fn append(&self, id: &RunId, event: Sealed) -> Result<(), StoreError> {
+        let id = id.clone();
+        self.writer
+            .run("add to a record", move |desk| Box::pin(async move { write_events(desk, &id, vec![event]).await }))
+            .await
+    }
+
+    async fn deliver(&self, id: &RunId, dedupe: &str, body: &str, at: Micros) -> Result<bool, StoreError> {
+        let (id, dedupe, body) = (id.clone(), dedupe.to_owned(), body.to_owned());
+        self.writer
+            .run("take in a signal", move |desk| {
+                Box::pin(async move {
+                    let sql = "INSERT INTO inbox (tenant, interaction, dedupe, body, at) VALUES (?, ?, ?, ?, ?) \
+                               ON CONFLICT (tenant, interaction, dedupe) DO NOTHING";
+                    let done = sqlx::query(sql).bind(id.tenant).bind(id.interaction).bind(dedupe).bind(body).bind(at);
+                    let done = done.execute(&mut desk.connection).await.map_err(unavailable("take in a signal"))?;
+                    Ok(done.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+
+    async fn inbox(&self, id: &RunId, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let sql =
+            "SELECT number, body FROM inbox WHERE tenant = ? AND interaction = ? AND taken = 0 ORDER BY number LIMIT ?";
+        let rows = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).bind(limit).fetch_all(&self.read).await;
+        let rows = rows.map_err(unavailable("read the inbox"))?;
+        Ok(rows.iter().map(|r| Delivery { number: r.get("number"), body: r.get("body") }).collect())
+    }
+
+    async fn due(&self, now: Micros, limit: u32) -> Result<Vec<RunId>, StoreError> {
+        // Whoever waits longest comes first: beyond the limit nobody is passed over for ever.
+        let sql = "SELECT tenant, interaction FROM ( \
+                       SELECT tenant, interaction, wake AS since FROM runs WHERE wake <= ?1 \
+                       UNION ALL SELECT tenant, interaction, at FROM inbox WHERE taken = 0 \
+                   ) GROUP BY tenant, interaction ORDER BY min(since), tenant, interaction LIMIT ?2";
+        let rows =
+            sqlx::query(sql).bind(now).bind(limit).fetch_all(&self.read).await.map_err(unavailable("look for work"))?;
+        Ok(rows.iter().map(run_id).collect())
+    }
+
+    async fn busy(&self) -> Result<Vec<RunId>, StoreError> {
+        let rows = sqlx::query("SELECT tenant, interaction FROM runs WHERE busy = 1").fetch_all(&self.read).await;
+        Ok(rows.map_err(unavailable("look for work"))?.iter().map(run_id).collect())
+    }
+
+    async fn next_wake(&self) -> Result<Option<Micros>, StoreError> {
+        sqlx::query_scalar("SELECT min(wake) FROM runs WHERE wake IS NOT NULL")
+            .fetch_one(&self.read)
+            .await
+            .map_err(unavailable("look for work"))
+    }
+
+    async fn runs(&self, tenant: &str, limit: u32) -> Result<Vec<Listed>, StoreError> {
+        let sql = "SELECT * FROM runs WHERE tenant = ? ORDER BY opened DESC, interaction LIMIT ?";
+        let rows = sqlx::query(sql)
+            .bind(tenant)
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await
+            .map_err(unavailable("list interactions"))?;
+        Ok(rows.iter().map(|r| Listed { interaction: r.get("interaction"), summary: summary(r) }).collect())
+    }
+
+    async fn newest(&self) -> Result<Option<Micros>, StoreError> {
+        sqlx::query_scalar("SELECT max(updated) FROM runs")
+            .fetch_one(&self.read)
+            .await
+            .map_err(unavailable("read the newest time"))
+    }
+}
+
+fn number(row: &SqliteRow, column: &str) -> u64 {
+    u64::try_from(row.get::<i64, _>(column)).unwrap_or(0)
+}
+
+fn stored(row: &SqliteRow) -> Stored {
+    Stored { index: number(row, "idx"), seq: number(row, "seq"), canonical: row.get("body") }
+}
+
+fn run_id(row: &SqliteRow) -> RunId {
+    RunId { tenant: row.get("tenant"), interaction: row.get("interaction") }
+}
+
+fn summary(row: &SqliteRow) -> Summary {
+    Summary {
+        workflow: row.get("workflow"),
+        controls: row.get("controls"),
+        customer: row.get("customer"),
+        opened: row.get("opened"),
+        updated: row.get("updated"),
+        at: row.get("at"),
+        over: row.get("over"),
+        busy: row.get("busy"),
+        wake: row.get("wake"),
+    }
+}
+
+/// Events at the end of a record. That the first one is the record's next is what makes a record have one
+/// author; the unique key on (tenant, interaction, seq) stands behind it.
+async fn write_events(desk: &mut Desk, id: &RunId, events: Vec<Sealed>) -> Result<(), StoreError> {
+    for (event, next) in events.into_iter().zip(length(desk, id).await?..) {
+        if event.seq != next {
+            return Err(StoreError::Conflict { interaction: id.interaction.clone() });
+        }
+        let index = desk.edge.push(event.hash);
+        let sql = "INSERT INTO events (idx, tenant, interaction, seq, hash, body) VALUES (?, ?, ?, ?, ?, ?)";
+        sqlx::query(sql)
+            .bind(as_i64(index))
+            .bind(&id.tenant)
+            .bind(&id.interaction)
+            .bind(as_i64(event.seq))
+            .bind(event.hash.0.to_vec())
+            .bind(event.canonical)
+            .execute(&mut desk.connection)
+            .await
+            .map_err(unavailable("write an event"))?;
+    }
+    Ok(())
+}
+
+/// A turn as rows.
+fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Result<(), StoreError>> {
+    Box::pin(async move {
+        let Commit { id, events, summary, consumed, sealed, links, forget_card } = commit;
+        write_events(desk, &id, events).await?;
+        write_summary(desk, &id, summary).await?;
+        for number in consumed {
+            let sql = "UPDATE inbox SET taken = 1, body = '' WHERE number = ? AND tenant = ? AND interaction = ?";
+            sqlx::query(sql)
+                .bind(number)
+                .bind(&id.tenant)
+                .bind(&id.interaction)
+                .execute(&mut desk.connection)
+                .await
+                .map_err(unavailable("empty the inbox"))?;
+        }
+        for value in sealed {
+            let sql = "INSERT INTO sealed (tenant, interaction, name, class, blob) VALUES (?, ?, ?, ?, ?)";
+            let query = sqlx::query(sql)
+                .bind(&id.tenant)
+                .bind(&id.interaction)
+                .bind(value.name)
+                .bind(value.class)
+                .bind(value.blob);
+            query.execute(&mut desk.connection).await.map_err(unavailable("seal a value"))?;
+        }
+        for link in links {
+            let sql =
+                "INSERT INTO links (id, tenant, interaction, step) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+            let query = sqlx::query(sql).bind(link.id).bind(&id.tenant).bind(&id.interaction).bind(link.step);
+            query.execute(&mut desk.connection).await.map_err(unavailable("keep a link"))?;
+        }
+        match forget_card {
+            Some(token) => forget(desk, &id.tenant, &token).await,
+            None => Ok(()),
+        }
+    })
+}
+
+/// How many events the record has.
+async fn length(desk: &mut Desk, id: &RunId) -> Result<u64, StoreError> {
+    let sql = "SELECT coalesce(max(seq) + 1, 0) AS length FROM events WHERE tenant = ? AND interaction = ?";
+    let row = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_one(&mut desk.connection).await;
+    Ok(number(&row.map_err(unavailable("read a record"))?, "length"))
+}
+
+async fn write_summary(desk: &mut Desk, id: &RunId, s: Summary) -> Result<(), StoreError> {
+    let sql = "INSERT INTO runs (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+               ON CONFLICT (tenant, interaction) DO UPDATE SET updated = excluded.updated, at = excluded.at, \
+               over = excluded.over, busy = excluded.busy, wake = excluded.wake";
+    let query = sqlx::query(sql)
+        .bind(&id.tenant)
+        .bind(&id.interaction)
+        .bind(s.workflow)
+        .bind(s.controls)
+        .bind(s.customer)
+        .bind(s.opened)
+        .bind(s.updated)
+        .bind(s.at)
+        .bind(s.over)
+        .bind(s.busy)
+        .bind(s.wake);
+    query.execute(&mut desk.connection).await.map(|_| ()).map_err(unavailable("write a run"))
+}
+
+/// SQLite's integers are signed; a log of 2^63 events is out of reach.
+pub(super) fn as_i64(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,69 @@
+//! The Merkle log: its edge, its leaves, its signed checkpoints.
+
+use async_trait::async_trait;
+use selvedge_engine::StoreError;
+use selvedge_engine::ports::store::Log;
+use selvedge_record::{Frontier, Hash};
+use sqlx::{Row, SqliteConnection, SqliteExecutor};
+
+use super::journal::as_i64;
+use super::{SqliteStore, unavailable};
+
+#[async_trait]
+impl Log for SqliteStore {
+    async fn frontier(&self) -> Result<Frontier, StoreError> {
+        edge(&self.read).await
+    }
+
+    async fn leaves(&self, size: u64) -> Result<Vec<Hash>, StoreError> {
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM events WHERE idx < ? ORDER BY idx")
+            .bind(as_i64(size))
+            .fetch_all(&self.read)
+            .await
+            .map_err(unavailable("read the log"))?;
+        let leaf = |bytes: Vec<u8>| {
+            <[u8; 32]>::try_from(bytes)
+                .map(Hash)
+                .map_err(|_| StoreError::Unreadable { what: "a leaf of the log".into() })
+        };
+        rows.into_iter().map(leaf).collect()
+    }
+
+    async fn put_checkpoint(&self, size: u64, note: &str) -> Result<(), StoreError> {
+        let note = note.to_owned();
+        self.writer
+            .run("keep a checkpoint", move |desk| {
+                Box::pin(async move {
+                    // The first checkpoint of a size stays: exporting twice gives the same bytes.
+                    let sql = "INSERT INTO checkpoints (size, note) VALUES (?, ?) ON CONFLICT (size) DO NOTHING";
+                    let query = sqlx::query(sql).bind(as_i64(size)).bind(note);
+                    query.execute(&mut desk.connection).await.map(|_| ()).map_err(unavailable("keep a checkpoint"))
+                })
+            })
+            .await
+    }
+
+    async fn checkpoint_over(&self, index: u64) -> Result<Option<(u64, String)>, StoreError> {
+        let row = sqlx::query("SELECT size, note FROM checkpoints WHERE size > ? ORDER BY size LIMIT 1")
+            .bind(as_i64(index))
+            .fetch_optional(&self.read)
+            .await
+            .map_err(unavailable("read a checkpoint"))?;
+        Ok(row.map(|r| (u64::try_from(r.get::<i64, _>("size")).unwrap_or(0), r.get("note"))))
+    }
+}
+
+/// The edge as it is kept; before the first event there is none.
+pub(super) async fn edge(database: impl SqliteExecutor<'_>) -> Result<Frontier, StoreError> {
+    let kept = sqlx::query_scalar("SELECT edge FROM log_edge WHERE one = 1").fetch_optional(database).await;
+    let kept: Option<String> = kept.map_err(unavailable("read the log"))?;
+    let Some(text) = kept else { return Ok(Frontier::new()) };
+    serde_json::from_str(&text).map_err(|e| StoreError::Unreadable { what: format!("the edge of the log: {e}") })
+}
+
+/// Keeps the edge, in the transaction that wrote the leaves.
+pub(super) async fn move_edge(connection: &mut SqliteConnection, edge: &Frontier) -> Result<(), StoreError> {
+    let text = serde_json::to_string(edge).map_err(|e| StoreError::Unreadable { what: e.to_string() })?;
+    let sql = "INSERT INTO log_edge (one, edge) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET edge = excluded.edge";
+    sqlx::query(sql).bind(text).execute(connection).await.map(|_| ()).map_err(unavailable("move the log"))
+}

@@ -1,0 +1,167 @@
+//! The one writer. Whatever waits is written in one transaction, each job in a savepoint of its own, so that a
+//! job that fails undoes only itself; nobody is told "done" before the disk has it. A transaction that SQLite
+//! itself gave up (a full disk does that) is not written on: everybody in it is told that nothing was kept.
+
+use futures_core::future::BoxFuture;
+use selvedge_engine::StoreError;
+use selvedge_record::Frontier;
+use sqlx::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{log, unavailable};
+
+/// How many jobs one transaction takes at most.
+const MAX_BATCH: usize = 512;
+/// How many jobs may wait; a caller beyond that waits itself.
+const MAX_QUEUE: usize = 4096;
+
+/// A moment in the life of a transaction, for those who test what a crash there leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Everything is written, nothing is durable.
+    BeforeCommit,
+    /// It is durable, nobody was told.
+    AfterCommit,
+}
+
+/// Is told of each [`Moment`]; what it does there is its own affair (the crash tests end the process).
+pub type Watch = std::sync::Arc<dyn Fn(Moment) + Send + Sync>;
+
+/// What a job writes on: the connection, and the right edge of the log.
+pub struct Desk {
+    /// The only connection that writes.
+    pub connection: SqliteConnection,
+    /// The log's edge, as it will be when this transaction commits. Read anew in each transaction, so that a
+    /// process beside this one can write in the same folder.
+    pub edge: Frontier,
+}
+
+/// Tells the caller how the commit went, or why there was none.
+type Acknowledge = Box<dyn FnOnce(Result<(), String>) + Send>;
+/// Does the work, or nothing where no transaction could be begun; `false` undoes this job alone.
+type Work = Box<dyn for<'d> FnOnce(Option<&'d mut Desk>) -> BoxFuture<'d, (bool, Acknowledge)> + Send>;
+
+/// The way to the writer.
+#[derive(Clone)]
+pub struct Writer {
+    queue: mpsc::Sender<Work>,
+}
+
+impl Writer {
+    /// Starts the writer on its connection.
+    pub fn start(connection: SqliteConnection, watch: Option<Watch>) -> Writer {
+        let (queue, jobs) = mpsc::channel(MAX_QUEUE);
+        tokio::spawn(serve(Desk { connection, edge: Frontier::new() }, jobs, watch));
+        Writer { queue }
+    }
+
+    /// Runs `job` in a transaction and returns its result once that transaction is on disk.
+    pub async fn run<T, J>(&self, doing: &'static str, job: J) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        J: for<'d> FnOnce(&'d mut Desk) -> BoxFuture<'d, Result<T, StoreError>> + Send + 'static,
+    {
+        let no = move |why: String| StoreError::Unavailable { doing: doing.into(), why };
+        let gone = || no("the writer has stopped".into());
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |desk| {
+            Box::pin(async move {
+                let result = match desk {
+                    Some(desk) => job(desk).await.map(Some),
+                    None => Ok(None),
+                };
+                let kept = result.is_ok();
+                let acknowledge: Acknowledge = Box::new(move |committed| {
+                    let told = result.and_then(|value| {
+                        committed.map_err(no)?;
+                        value.ok_or_else(|| no("there was no transaction".into()))
+                    });
+                    // A caller that went away needs no answer.
+                    let _ = answer.send(told);
+                });
+                (kept, acknowledge)
+            })
+        });
+        self.queue.send(work).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+async fn serve(mut desk: Desk, mut jobs: mpsc::Receiver<Work>, watch: Option<Watch>) {
+    let mut batch = Vec::new();
+    while jobs.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        write(&mut desk, &mut batch, watch.as_ref()).await;
+    }
+}
+
+async fn write(desk: &mut Desk, batch: &mut Vec<Work>, watch: Option<&Watch>) {
+    let mut waiting = Vec::with_capacity(batch.len());
+    let mut standing = begin(desk).await;
+    let before = desk.edge.clone();
+    for work in batch.drain(..) {
+        let (written, acknowledge) = one(desk, work, standing.is_ok()).await;
+        standing = standing.and(written);
+        waiting.push(acknowledge);
+    }
+    let committed = match standing {
+        Ok(()) => finish(desk, &before, watch).await,
+        Err(error) => Err(error),
+    };
+    if committed.is_err() {
+        let _ = execute(desk, "ROLLBACK").await;
+    }
+    for acknowledge in waiting {
+        acknowledge(committed.as_ref().map_err(reason).copied());
+    }
+}
+
+async fn begin(desk: &mut Desk) -> Result<(), StoreError> {
+    execute(desk, "BEGIN IMMEDIATE").await?;
+    desk.edge = log::edge(&mut desk.connection).await?;
+    Ok(())
+}
+
+/// Does one job; the first answer is whether the transaction still stands, not whether the job went well.
+async fn one(desk: &mut Desk, work: Work, stands: bool) -> (Result<(), StoreError>, Acknowledge) {
+    if !stands {
+        return (Ok(()), work(None).await.1);
+    }
+    let edge = desk.edge.clone();
+    if let Err(error) = execute(desk, "SAVEPOINT job").await {
+        return (Err(error), work(None).await.1);
+    }
+    let (kept, acknowledge) = work(Some(desk)).await;
+    if !kept {
+        desk.edge = edge;
+        if let Err(error) = execute(desk, "ROLLBACK TO job").await {
+            return (Err(error), acknowledge);
+        }
+    }
+    (execute(desk, "RELEASE job").await, acknowledge)
+}
+
+async fn finish(desk: &mut Desk, before: &Frontier, watch: Option<&Watch>) -> Result<(), StoreError> {
+    if desk.edge != *before {
+        log::move_edge(&mut desk.connection, &desk.edge).await?;
+    }
+    let tell = |moment| watch.inspect(|w| w(moment));
+    tell(Moment::BeforeCommit);
+    execute(desk, "COMMIT").await?;
+    tell(Moment::AfterCommit);
+    Ok(())
+}
+
+async fn execute(desk: &mut Desk, sql: &'static str) -> Result<(), StoreError> {
+    sqlx::query(sql).execute(&mut desk.connection).await.map(|_| ()).map_err(unavailable(sql))
+}
+
+/// Why a transaction was not committed, for everybody who was in it.
+fn reason(error: &StoreError) -> String {
+    match error {
+        StoreError::Unavailable { why, .. } => why.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

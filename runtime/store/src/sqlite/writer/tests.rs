@@ -1,0 +1,76 @@
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::*;
+
+/// A writer on a database of its own, with a table to write in.
+async fn writer() -> Writer {
+    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+    let tables = "CREATE TABLE log_edge (one INTEGER PRIMARY KEY, edge TEXT); CREATE TABLE notes (text TEXT UNIQUE)";
+    sqlx::raw_sql(tables).execute(&mut connection).await.unwrap();
+    Writer::start(connection, None)
+}
+
+async fn write(desk: &mut Desk, text: &'static str) -> Result<(), StoreError> {
+    let note = sqlx::query("INSERT INTO notes (text) VALUES (?)").bind(text);
+    note.execute(&mut desk.connection).await.map(|_| ()).map_err(unavailable("note"))
+}
+
+async fn note(writer: &Writer, text: &'static str) -> Result<(), StoreError> {
+    writer.run("note", move |desk| Box::pin(write(desk, text))).await
+}
+
+async fn notes(writer: &Writer) -> Vec<String> {
+    let read = writer.run("read", |desk| {
+        Box::pin(async move {
+            let all = sqlx::query_scalar("SELECT text FROM notes ORDER BY text").fetch_all(&mut desk.connection);
+            all.await.map_err(unavailable("read"))
+        })
+    });
+    read.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_job_that_fails_undoes_itself_and_nobody_else() {
+    let writer = writer().await;
+    let failing = writer.run("fail", |desk| {
+        Box::pin(async move {
+            write(desk, "of the one that fails").await?;
+            Err::<(), _>(StoreError::Conflict { interaction: "int_1".into() })
+        })
+    });
+    // On one thread the three are queued before the writer looks, so they share a transaction.
+    let (before, failed, after) = tokio::join!(note(&writer, "before"), failing, note(&writer, "after"));
+    before.unwrap();
+    after.unwrap();
+    assert!(matches!(failed, Err(StoreError::Conflict { .. })));
+    assert_eq!(notes(&writer).await, ["after", "before"]);
+}
+
+#[tokio::test]
+async fn when_the_database_gives_the_transaction_up_nobody_is_told_done() {
+    let writer = writer().await;
+    // A full disk makes SQLite roll the whole transaction back, savepoints and all.
+    let given_up = writer.run("run out of disk", |desk| {
+        Box::pin(async move {
+            execute(desk, "ROLLBACK").await?;
+            Err::<(), _>(StoreError::Unavailable { doing: "write".into(), why: "the disk is full".into() })
+        })
+    });
+    let (before, full, after) = tokio::join!(note(&writer, "before"), given_up, note(&writer, "after"));
+    for told in [before, full, after] {
+        assert!(matches!(told, Err(StoreError::Unavailable { .. })), "{told:?}");
+    }
+    assert!(notes(&writer).await.is_empty());
+    note(&writer, "later").await.unwrap();
+    assert_eq!(notes(&writer).await, ["later"]);
+}
+
+#[tokio::test]
+async fn without_a_connection_to_write_on_the_caller_hears_it() {
+    let writer = writer().await;
+    let gone: Result<(), _> = writer.run("stop", |_| Box::pin(async { panic!("the writer's own defect") })).await;
+    assert!(matches!(gone, Err(StoreError::Unavailable { .. })));
+    let after = note(&writer, "after").await.unwrap_err();
+    assert_eq!(after.to_string(), "the store could not note: the writer has stopped");
+}

@@ -1,0 +1,80 @@
+//! The log over all records: one edge, whoever writes and however often.
+
+use selvedge_engine::ports::store::{Journal, Log};
+use selvedge_record::{Hash, merkle};
+use tokio::task::JoinSet;
+
+use super::support::{Author, Place, TENANT};
+
+/// The edge, the leaves and the records are one and the same log.
+async fn agrees(store: &(impl Journal + Log), size: u64) {
+    let edge = store.frontier().await.unwrap();
+    let leaves = store.leaves(edge.size()).await.unwrap();
+    assert_eq!((edge.size(), leaves.len() as u64), (size, size));
+    assert_eq!(edge.root(), merkle::root(&leaves));
+    for listed in store.runs(TENANT, 1000).await.unwrap() {
+        for event in store.record(&Author::new(&listed.interaction).id).await.unwrap() {
+            assert_eq!(leaves[event.index as usize], Hash::leaf(&event.canonical));
+        }
+    }
+}
+
+pub async fn the_edge_is_the_root_over_the_leaves<P: Place>(place: P) {
+    let store = place.open().await;
+    agrees(&store, 0).await;
+    let mut tasks = JoinSet::new();
+    for n in 0..20 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let mut author = Author::new(&format!("int_{n}"));
+            for events in [1, 3] {
+                store.commit(author.turn(events)).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    agrees(&store, 80).await;
+    drop(store);
+    let store = place.open().await;
+    agrees(&store, 80).await;
+    store.commit(Author::new("int_after").turn(1)).await.unwrap();
+    agrees(&store, 81).await;
+}
+
+pub async fn two_stores_on_one_place_keep_one_log<P: Place>(place: P) {
+    let (node, other) = (place.open().await, place.open().await);
+    let mut author = Author::new("int_1");
+    for turn in 0..6 {
+        let store = if turn % 2 == 0 { &node } else { &other };
+        store.commit(author.turn(2)).await.unwrap();
+    }
+    agrees(&node, 12).await;
+    agrees(&other, 12).await;
+}
+
+pub async fn opening_many_times_at_once_makes_one_store<P: Place>(place: P) {
+    let (a, b, c) = tokio::join!(place.open(), place.open(), place.open());
+    for (store, name) in [(&a, "int_1"), (&b, "int_2"), (&c, "int_3")] {
+        store.commit(Author::new(name).turn(1)).await.unwrap();
+    }
+    agrees(&a, 3).await;
+}
+
+pub async fn the_oldest_checkpoint_that_covers_is_given<P: Place>(place: P) {
+    let store = place.open().await;
+    for size in [12, 3, 7] {
+        store.put_checkpoint(size, &format!("over {size}")).await.unwrap();
+    }
+    // A checkpoint of 3 leaves covers the leaves 0, 1 and 2.
+    for (index, size) in [(0, Some(3)), (2, Some(3)), (3, Some(7)), (11, Some(12)), (12, None)] {
+        let given = store.checkpoint_over(index).await.unwrap();
+        assert_eq!(given, size.map(|size| (size, format!("over {size}"))), "leaf {index}");
+    }
+}
+
+pub async fn the_first_checkpoint_of_a_size_stays<P: Place>(place: P) {
+    let store = place.open().await;
+    store.put_checkpoint(3, "first").await.unwrap();
+    store.put_checkpoint(3, "second").await.unwrap();
+    assert_eq!(place.open().await.checkpoint_over(0).await.unwrap(), Some((3, "first".into())));
+}

@@ -1,0 +1,64 @@
+//! What every store does, as stories over the ports. A back end brings a [`support::Place`] and runs them all
+//! with `stories::on_each!`; a story that is added here is added to the list at the end.
+
+pub mod inbox;
+pub mod journal;
+pub mod log;
+pub mod model;
+pub mod safe;
+pub mod support;
+
+/// Makes a test of each story for one kind of place.
+macro_rules! on_each {
+    ($place:ty) => {
+        $crate::stories::on_each!(@ $place, journal:
+            a_record_reads_back_in_order,
+            a_commit_happens_whole_or_not_at_all,
+            a_record_has_no_gaps,
+            one_conflict_does_not_undo_its_neighbours,
+            of_many_authors_of_one_event_one_wins,
+            tenants_do_not_meet,
+            lists_show_the_newest_first,
+            the_newest_event_is_known,
+            busy_runs_are_found_again,
+        );
+        $crate::stories::on_each!(@ $place, log:
+            the_edge_is_the_root_over_the_leaves,
+            two_stores_on_one_place_keep_one_log,
+            opening_many_times_at_once_makes_one_store,
+            the_oldest_checkpoint_that_covers_is_given,
+            the_first_checkpoint_of_a_size_stays,
+        );
+        $crate::stories::on_each!(@ $place, inbox:
+            a_signal_counts_once_even_after_it_was_answered,
+            signals_come_in_order_and_no_more_than_asked,
+            a_run_takes_nothing_from_the_inbox_of_another,
+            runs_come_due_by_time_and_by_mail,
+            who_waits_longest_comes_first,
+        );
+        $crate::stories::on_each!(@ $place, safe:
+            a_customer_is_replaced_field_by_field,
+            all_callers_get_the_first_data_key,
+            a_card_goes_with_its_key_and_with_the_commit,
+            definitions_are_kept_and_pointed_at,
+            a_session_is_kept_and_its_use_noted,
+        );
+
+        #[test]
+        fn any_story_leaves_what_the_model_says() {
+            $crate::stories::model::any_story_leaves_what_the_model_says::<$place>();
+        }
+    };
+    (@ $place:ty, $file:ident: $($story:ident,)+) => {
+        mod $file {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $story() {
+                    use $crate::stories::support::Place;
+                    $crate::stories::$file::$story(<$place>::fresh().await).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_each;

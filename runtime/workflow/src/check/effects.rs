@@ -1,0 +1,105 @@
+//! Proof 4: every effect says how "did it happen?" is answered, every wait has an end, every payment says how it is
+//! undone, and every exit leads somewhere.
+
+use std::collections::BTreeSet;
+
+use super::{Context, Findings, ticked};
+use crate::compile::ConnectorKind;
+use crate::plan::{Carries, Exit, Node, Op};
+use crate::source::{Diagnostic, code, duration_in_words};
+use crate::syntax::Kind;
+
+/// How "did it happen?" can be answered. `pure` changes nothing outside and needs no answer.
+pub const EFFECT_CLASSES: [&str; 4] = ["pure", "idempotent", "reconcile", "never-retry"];
+
+/// The rules of this file, for proofs: they are the house's own, not the law's.
+const CITE: &str = "design: one step, as it flows";
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    effects(context, findings);
+    waits(context, findings);
+    for step in &context.workflow.steps {
+        if let Kind::Pay(pay) = &step.kind {
+            let claim = format!("`{}` says how its money is given back", step.id.value);
+            findings.proved(claim, "plan.undo", CITE, format!("by no workflow: {}", pay.undo.value));
+        }
+    }
+}
+
+/// Every function that the plan calls has a class, and one that changes the world is not called pure.
+fn effects(context: &Context<'_>, findings: &mut Findings) {
+    let before = findings.refusals.len();
+    let mut declared: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for node in context.nodes {
+        let (own, kind, function) = match &node.op {
+            Op::Check { connector, .. } => (connector, ConnectorKind::Verifier, "check"),
+            Op::Send { connector, .. } => (connector, ConnectorKind::Channel, "send"),
+            Op::Charge { connector, .. } => (connector, ConnectorKind::Gateway, "charge"),
+            _ => continue,
+        };
+        let changes = kind != ConnectorKind::Verifier;
+        let Some((installed, facts)) = context.fitting(own, kind) else { continue };
+        if !seen.insert((installed, function)) {
+            continue;
+        }
+        let found = facts.effects.get(function).map(String::as_str);
+        let message = match found {
+            Some("pure") if changes => format!("`{installed}` calls `{function}` pure, and it changes the world"),
+            Some(class) if EFFECT_CLASSES.contains(&class) => {
+                declared.push(format!("`{function}` of `{installed}` is {class}"));
+                continue;
+            }
+            Some(class) => format!("`{installed}` says `{class}` of `{function}`, which is no effect class"),
+            None => format!("`{installed}` does not say how \"did it happen?\" is answered for `{function}`"),
+        };
+        let words = if changes { &EFFECT_CLASSES[1..] } else { &EFFECT_CLASSES[..] };
+        let help =
+            format!("in the manifest of `{installed}` give `{function}` one of {}", ticked(words.iter().copied()));
+        let refusal = Diagnostic::new(code::NO_EFFECT_CLASS, message).at(&context.span_of(&node.step));
+        findings.refuse(refusal.along(context.path_to(&node.step)).help(help));
+    }
+    if findings.refusals.len() == before && !declared.is_empty() {
+        findings.proved(
+            "every effect says how \"did it happen?\" is answered",
+            "plan.effects",
+            CITE,
+            declared.join("; "),
+        );
+    }
+}
+
+/// Every wait ends, and every way to leave a node leads somewhere. The lowering sees to both; this is the proof of it.
+fn waits(context: &Context<'_>, findings: &mut Findings) {
+    let before = findings.refusals.len();
+    let mut ends: Vec<String> = Vec::new();
+    for node in context.nodes {
+        let open =
+            node.op.exits().iter().find(|exit| node.exits.iter().filter(|(known, _)| known == *exit).count() != 1);
+        if let Some(exit) = open {
+            let message = format!("`{}` has no way on when it is left by `{exit:?}`", node.name);
+            let refusal = Diagnostic::new(code::WRONG_KIND, message.to_lowercase()).at(&context.span_of(&node.step));
+            findings.refuse(refusal.help("this is a mistake of ours; please report it"));
+        }
+        if node.op.exits().contains(&Exit::Timeout) {
+            ends.extend(end_of(context, node).map(|after| format!("`{}` after {after}", node.name)));
+        }
+    }
+    if findings.refusals.len() == before && !ends.is_empty() {
+        findings.proved("every wait ends", "plan.waits", CITE, ends.join("; "));
+    }
+}
+
+/// When a wait is over, in words.
+fn end_of(context: &Context<'_>, node: &Node) -> Option<String> {
+    match &node.op {
+        Op::Answer { within, .. } | Op::Offer { within, .. } => Some(duration_in_words(*within)),
+        // What is written on the page ends with the link that opened it.
+        _ => context.nodes.iter().find_map(|sender| match &sender.op {
+            Op::Send { carries: Carries::Link { opens, lasts }, .. } if *opens == node.step => {
+                Some(duration_in_words(*lasts))
+            }
+            _ => None,
+        }),
+    }
+}

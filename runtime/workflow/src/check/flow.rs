@@ -1,0 +1,198 @@
+//! Proof 2: which classes of data reach which template, page and conversation. Card data reaches none of them.
+
+use super::{Context, Findings, TemplateUse, template_uses, ticked};
+use crate::dictionary::{Class, Source};
+use crate::source::{Diagnostic, Span, Spanned, code, did_you_mean};
+use crate::syntax::{Kind, Step};
+use crate::template::{Encoding, Template, contains_card_number, segments};
+
+/// The law behind the refusal of card data.
+pub(super) const CARD_CITE: &str = "PCI DSS 4.0.1 3.3.1, 3.4.1";
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    for used in template_uses(context.workflow) {
+        match context.template(&used.template.value, used.medium) {
+            Some(template) => template_flow(context, &used, template, findings),
+            None => findings.refuse(missing_template(context, &used)),
+        }
+    }
+    for step in &context.workflow.steps {
+        match &step.kind {
+            Kind::Disclose(disclose) => shown(context, step, &disclose.fields, &disclose.over.value, findings),
+            Kind::Offer(offer) => {
+                let told = std::slice::from_ref(&offer.total);
+                shown(context, step, told, &context.workflow.starts.value, findings);
+            }
+            _ => {}
+        }
+    }
+    unused_templates(context, findings);
+}
+
+/// A template may only name what its medium may carry, and only where the value exists.
+fn template_flow(context: &Context<'_>, used: &TemplateUse<'_>, template: &Template, findings: &mut Findings) {
+    let before = findings.refusals.len();
+    let mut classes: Vec<String> = Vec::new();
+    if contains_card_number(&template.text) {
+        let message = format!("the template `{}` has a card number in its text", template.name);
+        let refusal = Diagnostic::new(code::CARD_DATA, message).at(&Span::start_of(&template.file)).cite(CARD_CITE);
+        findings.refuse(refusal.along(context.path_to(used.step)).help("take the number out"));
+    }
+    for variable in &template.variables {
+        let place = template.place_of(variable);
+        let Some(class) = context.dictionary.class(variable) else {
+            findings.refuse(context.dictionary.unknown(variable).at(&place));
+            continue;
+        };
+        if let Some(refusal) = travels(context, variable, class, used.medium) {
+            findings.refuse(refusal.at(&place).along(context.path_to(used.step)));
+        } else if let Some(refusal) = misplaced(context, used, variable) {
+            findings.refuse(refusal.at(&place));
+        } else {
+            classes.push(format!("`{variable}` ({class})"));
+        }
+    }
+    if findings.refusals.len() == before {
+        let claim = format!("`{}` puts into `{}` only what {} may carry", used.step, template.name, a(used.medium));
+        let because = if classes.is_empty() {
+            "it names no field".to_owned()
+        } else {
+            format!("it names {}", classes.join(", "))
+        };
+        findings.proved(claim, &format!("assurance.carry.{}", used.medium), &context.assurance.carry_cite, because);
+    }
+    if used.medium == super::MESSAGE && segments(&template.text).encoding == Encoding::Ucs2 {
+        let message = format!(
+            "`{}` has a character that no plain SMS has: each part holds 70 characters, not 160",
+            template.name
+        );
+        let warning = Diagnostic::new(code::COSTLY_TEXT, message).at(&Span::start_of(&template.file));
+        findings.warnings.push(warning.help("use straight quotes and plain dashes"));
+    }
+}
+
+/// Fields that a person gets to hear or see.
+fn shown(context: &Context<'_>, step: &Step, fields: &[Spanned<String>], over: &str, findings: &mut Findings) {
+    let before = findings.refusals.len();
+    if fields.is_empty() {
+        let message = format!("`{}` shows nothing", step.id.value);
+        findings.refuse(
+            Diagnostic::new(code::WRONG_TYPE, message).at(&step.id.span).help("name the fields, or remove the step"),
+        );
+    }
+    for field in fields {
+        let Some(info) = context.dictionary.get(&field.value) else {
+            findings.refuse(context.dictionary.unknown(&field.value).at(&field.span));
+            continue;
+        };
+        let refusal =
+            travels(context, &field.value, info.class, over).or_else(|| never_shown(context, &field.value, info.class));
+        if let Some(refusal) = refusal {
+            findings.refuse(refusal.at(&field.span).along(context.path_to(&step.id.value)));
+        } else if info.source == Source::Host {
+            let message = format!("`{}` is made by Selvedge and is not something to show", field.value);
+            findings.refuse(
+                Diagnostic::new(code::WRONG_KIND, message).at(&field.span).help("show a field of the customer"),
+            );
+        }
+    }
+    if findings.refusals.len() == before {
+        let claim = format!(
+            "`{}` says nothing but {} over {}",
+            step.id.value,
+            ticked(fields.iter().map(|f| f.value.as_str())),
+            a(over)
+        );
+        let classes = context
+            .assurance
+            .carry
+            .get(over)
+            .map(|classes| classes.iter().map(|class| class.name()).collect::<Vec<_>>());
+        let because = format!("the policy lets {} carry {}", a(over), classes.unwrap_or_default().join(", "));
+        findings.proved(claim, &format!("assurance.carry.{over}"), &context.assurance.carry_cite, because);
+    }
+}
+
+/// The refusal of a class that a medium may not carry.
+fn travels(context: &Context<'_>, field: &str, class: Class, medium: &str) -> Option<Diagnostic> {
+    if class.is_card() {
+        let message = format!("`{field}` is card data ({class}) and goes only from the payment page to a gateway");
+        let help = "name `card.last4`, the digits that may be shown";
+        return Some(Diagnostic::new(code::CARD_DATA, message).cite(CARD_CITE).help(help));
+    }
+    if context.assurance.carries(medium, class) {
+        return None;
+    }
+    let message = format!("`{field}` is {class}, which {} may not carry", a(medium));
+    let cite = format!("assurance.carry.{medium} ({})", context.assurance.carry_cite);
+    let help = match class {
+        Class::Phi | Class::Bank => "take it out; show it on the call or on a page, after a verification",
+        _ => "take it out",
+    };
+    Some(Diagnostic::new(code::CLASS_FLOW, message).cite(cite).help(help))
+}
+
+/// The refusal of a class that the policy never shows.
+fn never_shown(context: &Context<'_>, field: &str, class: Class) -> Option<Diagnostic> {
+    if context.assurance.to_disclose(class).is_some() {
+        return None;
+    }
+    let message = format!("`{field}` is {class}, which is never shown");
+    let cite = format!("assurance.levels.disclose ({})", context.assurance.cite);
+    Some(Diagnostic::new(code::CLASS_FLOW, message).cite(cite).help("take it out"))
+}
+
+/// Variables that Selvedge makes exist only in their own place.
+fn misplaced(context: &Context<'_>, used: &TemplateUse<'_>, variable: &str) -> Option<Diagnostic> {
+    let step = context.workflow.step(used.step)?;
+    let after_pay = || {
+        let earlier = &context.workflow.steps[..context.workflow.position(used.step)];
+        earlier.iter().any(|step| matches!(step.kind, Kind::Pay(_)))
+    };
+    let (fits, place) = match variable {
+        "challenge.code" => (matches!(step.kind, Kind::Verify(_)), "only in the message of a `verify` step"),
+        "payment.link" => {
+            let linked = matches!(&step.kind, Kind::Communicate(communicate) if communicate.link.is_some());
+            (linked, "only in a `communicate` step with `link:`")
+        }
+        "payment.amount" | "payment.number" | "payment.date" => {
+            (matches!(step.kind, Kind::Pay(_)) || after_pay(), "only in the words of a `pay` step and after it")
+        }
+        "payment.reference" | "card.last4" => {
+            (after_pay() && !matches!(step.kind, Kind::Pay(_)), "only after a `pay` step")
+        }
+        _ => (context.dictionary.get(variable)?.source != Source::Host, "in no template"),
+    };
+    let message =
+        format!("there is no `{variable}` in the template `{}` of the step `{}`", used.template.value, used.step);
+    (!fits).then(|| Diagnostic::new(code::MISPLACED_VARIABLE, message).help(format!("it exists {place}")))
+}
+
+fn missing_template(context: &Context<'_>, used: &TemplateUse<'_>) -> Diagnostic {
+    let name = &used.template.value;
+    let file = format!("workflows/{}/templates/{name}.{}.txt", context.folder, used.medium);
+    let known = context.templates.values().filter(|template| template.medium == used.medium).map(|t| t.name.as_str());
+    let help = did_you_mean(name, known).filter(|help| help.starts_with("did"));
+    Diagnostic::new(code::MISSING_FILE, format!("there is no template `{name}` for {}", a(used.medium)))
+        .at(&used.template.span)
+        .help(help.unwrap_or_else(|| format!("write it: `{file}`")))
+}
+
+fn unused_templates(context: &Context<'_>, findings: &mut Findings) {
+    let used = super::templates_used(context.workflow);
+    for (key, template) in context.templates {
+        if !used.contains(key) {
+            let message = format!("no step uses the template `{}` for {}", template.name, a(&template.medium));
+            let warning = Diagnostic::new(code::UNUSED, message).at(&Span::start_of(&template.file));
+            findings.warnings.push(warning.help("remove the file, or name it in a step"));
+        }
+    }
+}
+
+/// A medium in a sentence.
+fn a(medium: &str) -> String {
+    match medium {
+        "sms" => "an SMS".to_owned(),
+        other => format!("a {other}"),
+    }
+}

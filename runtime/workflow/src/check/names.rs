@@ -1,0 +1,276 @@
+//! Proof 3 and what all others rest on: every name exists, is of the right kind, and stands in the right order; every
+//! message says its purpose; no step settles for less assurance than the policy asks for.
+
+use std::collections::BTreeSet;
+
+use super::{Context, Findings};
+use crate::compile::ConnectorKind;
+use crate::dictionary::{FieldType, Level, Source};
+use crate::lower::{CODE, IDENTITY, amount, proven};
+use crate::plan::Amount;
+use crate::source::{Diagnostic, Spanned, code, did_you_mean};
+use crate::syntax::{Communicate, Kind, Pay, Step, Verify};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    workflow_itself(context, findings);
+    for step in &context.workflow.steps {
+        match &step.kind {
+            Kind::Verify(verify) => verification(context, step, verify, findings),
+            Kind::Communicate(communicate) => message(context, step, communicate, findings),
+            Kind::Offer(offer) => money(context, &offer.total, findings),
+            Kind::Pay(pay) => payment(context, step, pay, findings),
+            Kind::Disclose(_) => {}
+        }
+    }
+}
+
+fn workflow_itself(context: &Context<'_>, findings: &mut Findings) {
+    let workflow = context.workflow;
+    if workflow.name.value != context.folder {
+        let message = format!("the workflow is called `{}` and its folder `{}`", workflow.name.value, context.folder);
+        let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&workflow.name.span);
+        findings.refuse(refusal.help("give both the same name"));
+    }
+    no_identity(&workflow.purpose, findings);
+    let mut used = BTreeSet::new();
+    for step in &workflow.steps {
+        match &step.kind {
+            Kind::Verify(verify) => {
+                used.insert(&verify.over.value);
+                used.extend(verify.check.as_ref().map(|check| &check.value));
+            }
+            Kind::Communicate(communicate) => drop(used.insert(&communicate.over.value)),
+            Kind::Pay(pay) => drop(used.insert(&pay.through.value)),
+            Kind::Disclose(_) | Kind::Offer(_) => {}
+        }
+    }
+    for (own, installed) in &workflow.uses {
+        if !context.connectors.contains_key(&installed.value) {
+            let message = format!("no connector `{}` is installed", installed.value);
+            let help = did_you_mean(&installed.value, context.connectors.keys().map(String::as_str));
+            let help = help.unwrap_or_else(|| "install and grant it first".to_owned());
+            findings.refuse(Diagnostic::new(code::UNKNOWN_NAME, message).at(&installed.span).help(help));
+        }
+        if !used.contains(&own.value) {
+            let warning = Diagnostic::new(code::UNUSED, format!("no step uses `{}`", own.value)).at(&own.span);
+            findings.warnings.push(warning.help("remove the line"));
+        }
+    }
+}
+
+fn verification(context: &Context<'_>, step: &Step, verify: &Verify, findings: &mut Findings) {
+    connector(context, &verify.over, ConnectorKind::Channel, findings);
+    if let Some(check) = &verify.check {
+        connector(context, check, ConnectorKind::Verifier, findings);
+    }
+    address(context, &verify.to, findings);
+    let proves = proven(verify, context.assurance);
+    let (rule, cite) = (format!("assurance.methods.{}", verify.by.value), &context.assurance.cite);
+    if proves >= verify.level.value {
+        let claim = format!("`{}` proves {}", step.id.value, verify.level.value);
+        let because = match &verify.check {
+            Some(check) => {
+                format!("a one-time code goes to `{}` after `{}` was asked about it", verify.to.value, check.value)
+            }
+            None => format!("a one-time code goes to `{}`", verify.to.value),
+        };
+        findings.proved(claim, &rule, cite, because);
+        return;
+    }
+    let (message, help) = if verify.by.value != CODE || context.assurance.method(CODE) == Level::L0 {
+        (format!("`{}` proves nothing", verify.by.value), format!("write `by: {CODE}`: a one-time code"))
+    } else if verify.check.is_none() && verify.level.value == Level::L2 {
+        let help = "add `check:` with a verifier that is asked whether the SIM changed lately";
+        (format!("a code to a channel that nobody checked proves L1, not {}", verify.level.value), help.to_owned())
+    } else {
+        let help = format!("write `level: {proves}`");
+        (format!("`{}` proves {proves}, not {}", verify.by.value, verify.level.value), help)
+    };
+    let refusal = Diagnostic::new(code::WEAK_LEVEL, message).at(&verify.by.span);
+    findings.refuse(refusal.cite(format!("{rule} ({cite})")).help(help));
+}
+
+fn message(context: &Context<'_>, step: &Step, communicate: &Communicate, findings: &mut Findings) {
+    connector(context, &communicate.over, ConnectorKind::Channel, findings);
+    address(context, &communicate.to, findings);
+    let purpose = communicate.purpose.as_ref().unwrap_or(&context.workflow.purpose);
+    if let Some(purpose) = &communicate.purpose {
+        no_identity(purpose, findings);
+    }
+    findings.proved(
+        format!("`{}` is sent for `{}` and after a contact decision", step.id.value, purpose.value),
+        "contact.purpose",
+        "47 CFR 64.1200(a)",
+        "every message has a purpose, and is decided when queued and again when sent",
+    );
+    let Some(link) = &communicate.link else { return };
+    let opens = &link.opens;
+    let refuse = |code: &str, message: String, help: String| Diagnostic::new(code, message).at(&opens.span).help(help);
+    let pays = || {
+        context
+            .workflow
+            .steps
+            .iter()
+            .filter(|step| matches!(step.kind, Kind::Pay(_)))
+            .map(|step| step.id.value.as_str())
+    };
+    let refusal = match context.workflow.step(&opens.value) {
+        None => {
+            let help = did_you_mean(&opens.value, pays()).unwrap_or_else(|| "add a `pay` step with this id".to_owned());
+            refuse(code::UNKNOWN_NAME, format!("there is no step `{}` for the link to open", opens.value), help)
+        }
+        Some(target) if !matches!(target.kind, Kind::Pay(_)) => {
+            let message = format!("`{}` is a `{}` step; a link opens a `pay` step", opens.value, target.kind.name());
+            refuse(code::WRONG_KIND, message, "name a `pay` step".to_owned())
+        }
+        Some(_) if context.workflow.position(&opens.value) < context.workflow.position(&step.id.value) => {
+            let message = format!("`{}` comes before the message with its link", opens.value);
+            refuse(code::WRONG_KIND, message, format!("move `{}` before `{}`", step.id.value, opens.value))
+        }
+        Some(_) => return,
+    };
+    findings.refuse(refusal);
+}
+
+fn payment(context: &Context<'_>, step: &Step, pay: &Pay, findings: &mut Findings) {
+    connector(context, &pay.through, ConnectorKind::Gateway, findings);
+    amount_of(context, step, &pay.amount, findings);
+    if pay.level.value < context.assurance.pay {
+        let message =
+            format!("a payment needs {}; `{}` asks for {}", context.assurance.pay, step.id.value, pay.level.value);
+        let refusal = Diagnostic::new(code::WEAK_LEVEL, message).at(&pay.level.span);
+        let cite = format!("assurance.levels.pay ({})", context.assurance.cite);
+        findings.refuse(refusal.cite(cite).help(format!("write `level: {}`", context.assurance.pay)));
+    }
+    if let Some(step_up) = &pay.step_up {
+        stepping_up(context, step, pay, step_up, findings);
+    }
+    let links = context.workflow.steps.iter().filter_map(|step| match &step.kind {
+        Kind::Communicate(communicate) => communicate.link.as_ref(),
+        _ => None,
+    });
+    let mut links = links.filter(|link| link.opens.value == step.id.value);
+    if links.next().is_none() {
+        let message = format!("nothing opens `{}`", step.id.value);
+        let help =
+            format!("add a `communicate` step before it with `link: {{ opens: {}, lasts: 72h }}`", step.id.value);
+        findings.refuse(Diagnostic::new(code::UNKNOWN_NAME, message).at(&step.id.span).help(help));
+    }
+    if let Some(second) = links.next() {
+        let message = format!("a second link opens `{}`", step.id.value);
+        let refusal = Diagnostic::new(code::DUPLICATE, message).at(&second.opens.span);
+        findings.refuse(refusal.help("one message carries the link; remove `link:` from the other"));
+    }
+}
+
+fn stepping_up(context: &Context<'_>, step: &Step, pay: &Pay, step_up: &Spanned<String>, findings: &mut Findings) {
+    let verifications = || context.workflow.steps.iter().filter(|step| matches!(step.kind, Kind::Verify(_)));
+    let refusal = match context.workflow.step(&step_up.value).map(|target| &target.kind) {
+        None => {
+            let known = verifications().map(|step| step.id.value.as_str());
+            let help =
+                did_you_mean(&step_up.value, known).unwrap_or_else(|| "add a `verify` step with this id".to_owned());
+            let message = format!("there is no step `{}` to step up with", step_up.value);
+            Diagnostic::new(code::UNKNOWN_NAME, message).help(help)
+        }
+        Some(Kind::Verify(verify)) => {
+            let needs = pay.level.value.max(context.assurance.pay);
+            let proves = verify.level.value.min(proven(verify, context.assurance));
+            if proves >= needs {
+                return;
+            }
+            let message =
+                format!("`{}` needs {needs}; stepping up with `{}` proves {proves}", step.id.value, step_up.value);
+            let cite = format!("assurance.levels.pay ({})", context.assurance.cite);
+            Diagnostic::new(code::WEAK_LEVEL, message)
+                .cite(cite)
+                .help(format!("step up with a step that proves {needs}"))
+        }
+        Some(other) => {
+            let message = format!("`{}` is a `{}` step; only a `verify` step steps up", step_up.value, other.name());
+            Diagnostic::new(code::WRONG_KIND, message).help("name a `verify` step")
+        }
+    };
+    findings.refuse(refusal.at(&step_up.span));
+}
+
+/// An amount is the first part of an earlier offer, or a money field.
+fn amount_of(context: &Context<'_>, step: &Step, written: &Spanned<String>, findings: &mut Findings) {
+    match amount(context.workflow, &written.value) {
+        Amount::Field(_) if !written.value.ends_with(".first") => money(context, written, findings),
+        Amount::Field(_) => {
+            let offers = context.workflow.steps.iter().filter(|step| matches!(step.kind, Kind::Offer(_)));
+            let firsts: Vec<String> = offers.map(|offer| format!("{}.first", offer.id.value)).collect();
+            let help = did_you_mean(&written.value, firsts.iter().map(String::as_str));
+            let help = help.unwrap_or_else(|| "add an `offer` step before, or name a money field".to_owned());
+            let message = format!("there is no offer for `{}`", written.value);
+            findings.refuse(Diagnostic::new(code::UNKNOWN_NAME, message).at(&written.span).help(help));
+        }
+        Amount::FirstPart { offer } => {
+            if context.workflow.position(&offer) > context.workflow.position(&step.id.value) {
+                let message = format!("`{}` takes its amount from `{offer}`, which comes later", step.id.value);
+                let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&written.span);
+                findings.refuse(refusal.help(format!("move `{offer}` before `{}`", step.id.value)));
+            }
+        }
+    }
+}
+
+/// A name from `uses:` that stands for a connector of this kind.
+fn connector(context: &Context<'_>, own: &Spanned<String>, kind: ConnectorKind, findings: &mut Findings) {
+    if !context.workflow.uses.iter().any(|(name, _)| name.value == own.value) {
+        let message = format!("`{}` is no name from `uses:`", own.value);
+        let names = context.workflow.uses.iter().map(|(name, _)| name.value.as_str());
+        let help = did_you_mean(&own.value, names).unwrap_or_else(|| "add it to `uses:`".to_owned());
+        findings.refuse(Diagnostic::new(code::UNKNOWN_NAME, message).at(&own.span).help(help));
+    } else if let Some((installed, facts)) = context.connector(&own.value)
+        && facts.kind != kind
+    {
+        let message =
+            format!("`{}` (`{installed}`) is a {}; a {} is needed here", own.value, facts.kind.name(), kind.name());
+        let fitting = context
+            .workflow
+            .uses
+            .iter()
+            .filter(|(name, _)| context.connector(&name.value).is_some_and(|(_, facts)| facts.kind == kind));
+        let fitting: Vec<&str> = fitting.map(|(name, _)| name.value.as_str()).collect();
+        let help = match fitting[..] {
+            [] => format!("add a {} to `uses:`", kind.name()),
+            _ => format!("from `uses:` these fit: {}", super::ticked(fitting)),
+        };
+        findings.refuse(Diagnostic::new(code::WRONG_KIND, message).at(&own.span).help(help));
+    }
+}
+
+/// A field of the customer that a message can be sent to.
+fn address(context: &Context<'_>, to: &Spanned<String>, findings: &mut Findings) {
+    if context.dictionary.get(&to.value).is_none() {
+        findings.refuse(context.dictionary.unknown(&to.value).at(&to.span));
+    } else if !context.is_address(&to.value) {
+        let message = format!("`{}` is not a phone number of the customer", to.value);
+        let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&to.span);
+        findings.refuse(refusal.help("name a field with `type: phone` and `source: customer`"));
+    }
+}
+
+/// A money field of the customer.
+fn money(context: &Context<'_>, field: &Spanned<String>, findings: &mut Findings) {
+    let Some(info) = context.dictionary.get(&field.value) else {
+        findings.refuse(context.dictionary.unknown(&field.value).at(&field.span));
+        return;
+    };
+    if info.ty != FieldType::Money || info.source != Source::Customer {
+        let message = format!("`{}` is not an amount of the customer", field.value);
+        let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&field.span);
+        findings.refuse(refusal.help("name a field with `type: money` and `source: customer`"));
+    }
+}
+
+/// Codes alone have the purpose `identity`: consent rules let it pass, so nothing else may go under that name.
+fn no_identity(purpose: &Spanned<String>, findings: &mut Findings) {
+    if purpose.value == IDENTITY {
+        let message = format!("`{IDENTITY}` is the purpose of one-time codes and of nothing else");
+        let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&purpose.span).cite("47 CFR 64.1200(a)");
+        findings.refuse(refusal.help("say what the message is for: `billing`"));
+    }
+}

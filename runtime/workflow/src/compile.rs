@@ -1,0 +1,209 @@
+//! From files to a checked plan: read everything, report every mistake of form; lower; prove.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use crate::check::{self, Context};
+use crate::dictionary::{Assurance, Dictionary};
+use crate::lower::lower;
+use crate::plan::Plan;
+use crate::source::{Diagnostic, Document, Span, code, did_you_mean};
+use crate::syntax::Workflow;
+use crate::template::Template;
+
+/// Path relative to `workflows/` -> text.
+pub type Files = BTreeMap<String, String>;
+
+/// The data dictionary, relative to `workflows/`.
+pub const DICTIONARY: &str = "fields.yaml";
+/// The assurance policy, relative to `workflows/`.
+pub const ASSURANCE: &str = "policies/assurance.yaml";
+
+/// What a connector is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectorKind {
+    /// Carries messages.
+    Channel,
+    /// Answers a question about a customer.
+    Verifier,
+    /// Moves money.
+    Gateway,
+}
+
+impl ConnectorKind {
+    /// `channel`, `verifier`, `gateway`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ConnectorKind::Channel => "channel",
+            ConnectorKind::Verifier => "verifier",
+            ConnectorKind::Gateway => "gateway",
+        }
+    }
+}
+
+/// What the checker needs to know of an installed connector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorFacts {
+    /// What it is for.
+    pub kind: ConnectorKind,
+    /// The fields that it was granted.
+    pub fields: BTreeSet<String>,
+    /// The purposes that it was granted.
+    pub purposes: BTreeSet<String>,
+    /// Function -> effect class: `send` -> `reconcile`.
+    pub effects: BTreeMap<String, String>,
+    /// The file of its grant, for messages.
+    pub grant_file: String,
+}
+
+/// Something that was proved of a workflow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// What holds.
+    pub claim: String,
+    /// The rule that asks for it.
+    pub rule: String,
+    /// The law behind the rule.
+    pub cite: String,
+    /// Why it holds.
+    pub because: String,
+}
+
+/// A workflow that may run.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What the engine walks.
+    pub plan: Plan,
+    /// What was proved.
+    pub proofs: Vec<Proof>,
+    /// What is allowed and yet worth a look.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Compiles the workflow `name` and proves it. `connectors` are those installed, by name.
+///
+/// # Errors
+/// All mistakes of form in all files; or, where the form is right, everything that cannot be proved.
+pub fn compile(
+    files: &Files,
+    name: &str,
+    connectors: &BTreeMap<String, ConnectorFacts>,
+) -> Result<Checked, Vec<Diagnostic>> {
+    let files = bundle(files, name);
+    let sources = Sources::read(&files, name)?;
+    let nodes = lower(&sources.workflow, &sources.dictionary, &sources.assurance);
+    let Sources { workflow, dictionary, assurance, templates } = &sources;
+    let context = Context { folder: name, workflow, dictionary, assurance, templates, connectors, nodes: &nodes };
+    let findings = check::check(&context);
+    if !findings.refusals.is_empty() {
+        return Err(findings.refusals);
+    }
+    let used = check::templates_used(workflow);
+    let named =
+        |(key, template): (&String, &Template)| used.contains(key).then(|| (template.name.clone(), template.clone()));
+    let plan = Plan {
+        workflow: workflow.name.value.clone(),
+        title: workflow.title.value.clone(),
+        purpose: workflow.purpose.value.clone(),
+        digest: digest_of(&files),
+        uses: workflow.uses.iter().map(|(own, connector)| (own.value.clone(), connector.value.clone())).collect(),
+        templates: templates.iter().filter_map(named).collect(),
+        nodes,
+    };
+    Ok(Checked { plan, proofs: findings.proofs, warnings: findings.warnings })
+}
+
+/// The files that a workflow depends on: its own, the data dictionary and the assurance policy.
+#[must_use]
+pub fn bundle(files: &Files, name: &str) -> Files {
+    let (own, texts) = (format!("{name}/workflow.yaml"), format!("{name}/templates/"));
+    let belongs = |path: &str| {
+        path == own || path == DICTIONARY || path == ASSURANCE || (path.starts_with(&texts) && path.ends_with(".txt"))
+    };
+    files.iter().filter(|(path, _)| belongs(path)).map(|(path, text)| (path.clone(), text.clone())).collect()
+}
+
+/// `sha256:<hex>` over the canonical JSON of the files.
+///
+/// `BTreeMap` sorts by bytes and RFC 8785 by UTF-16 units; for our paths, which are ASCII, that is the same order, and
+/// `serde_json` escapes texts as RFC 8785 asks.
+#[must_use]
+pub fn digest_of(files: &Files) -> String {
+    let canonical =
+        serde_json::Value::from_iter(files.iter().map(|(path, text)| (path.as_str(), text.as_str()))).to_string();
+    format!("sha256:{}", hex::encode(digest(&SHA256, canonical.as_bytes())))
+}
+
+/// Everything that a workflow is made from, read.
+struct Sources {
+    workflow: Workflow,
+    dictionary: Dictionary,
+    assurance: Assurance,
+    /// By `<name>.<medium>`.
+    templates: BTreeMap<String, Template>,
+}
+
+impl Sources {
+    fn read(files: &Files, name: &str) -> Result<Self, Vec<Diagnostic>> {
+        let mut wrong = Vec::new();
+        let own = format!("{name}/workflow.yaml");
+        let workflow = read(files, &own, &mut wrong, |file, text| Workflow::read(&Document::parse(file, text)?));
+        let dictionary = read(files, DICTIONARY, &mut wrong, Dictionary::read);
+        let assurance = read(files, ASSURANCE, &mut wrong, Assurance::read);
+        let mut templates = BTreeMap::new();
+        for path in files.keys().filter(|path| path.ends_with(".txt")) {
+            let template = read(files, path, &mut wrong, |file, text| {
+                let (name, medium) = name_and_medium(file)?;
+                Template::parse(file, name, medium, text)
+            });
+            if let Some(template) = template {
+                templates.insert(format!("{}.{}", template.name, template.medium), template);
+            }
+        }
+        match (workflow, dictionary, assurance) {
+            (Some(workflow), Some(dictionary), Some(assurance)) if wrong.is_empty() => {
+                Ok(Self { workflow, dictionary, assurance, templates })
+            }
+            _ => {
+                check::in_order(&mut wrong);
+                Err(wrong)
+            }
+        }
+    }
+}
+
+/// Reads one file, or adds what is wrong with it.
+fn read<T>(
+    files: &Files,
+    path: &str,
+    wrong: &mut Vec<Diagnostic>,
+    read: impl FnOnce(&str, &str) -> Result<T, Vec<Diagnostic>>,
+) -> Option<T> {
+    let file = format!("workflows/{path}");
+    let Some(text) = files.get(path) else {
+        let message = format!("there is no file `{file}`");
+        let help = did_you_mean(path, files.keys().map(String::as_str)).filter(|help| help.starts_with("did"));
+        let help = help.unwrap_or_else(|| "look for a slip in the name, or write the file".to_owned());
+        wrong.push(Diagnostic::new(code::MISSING_FILE, message).help(help));
+        return None;
+    };
+    read(&file, text).map_err(|found| wrong.extend(found)).ok()
+}
+
+/// `code` and `sms`, of `…/code.sms.txt`.
+fn name_and_medium(file: &str) -> Result<(&str, &str), Vec<Diagnostic>> {
+    let base = file.rsplit('/').next().unwrap_or(file);
+    let parts: Vec<&str> = base.split('.').collect();
+    match parts[..] {
+        [name, medium, "txt"] if !name.is_empty() && !medium.is_empty() => Ok((name, medium)),
+        _ => {
+            let message = format!("`{base}` is no name for a template");
+            let help = "name it `<name>.<medium>.txt`: `code.sms.txt`";
+            Err(vec![Diagnostic::new(code::BAD_TEMPLATE, message).at(&Span::start_of(file)).help(help)])
+        }
+    }
+}

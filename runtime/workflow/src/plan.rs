@@ -1,0 +1,226 @@
+//! The checked plan: what a workflow compiles to and what the engine walks. A graph of a few primitives;
+//! every node knows the step it came from, so that a person is always told about steps.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dictionary::Level;
+use crate::template::Template;
+
+/// A workflow that passed every proof.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The workflow's name: `healthcare-balance`.
+    pub workflow: String,
+    /// One line for people.
+    pub title: String,
+    /// The purpose of every disclosure and contact that does not say another.
+    pub purpose: String,
+    /// `sha256:<hex>` over all sources that the plan was made from.
+    pub digest: String,
+    /// The connectors by the workflow's own names for them: `texts` -> `brightline-sms`.
+    pub uses: BTreeMap<String, String>,
+    /// The graph; node 0 is the entry.
+    pub nodes: Vec<Node>,
+    /// The message and page texts, by name.
+    pub templates: BTreeMap<String, Template>,
+}
+
+/// One primitive of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Unique in the plan: `identity.challenge`.
+    pub name: String,
+    /// The id of the step that this node belongs to: `identity`.
+    pub step: String,
+    /// What to do.
+    pub op: Op,
+    /// Where to go on. Every exit that the op can take is listed once (checked).
+    pub exits: Vec<(Exit, Target)>,
+}
+
+impl Node {
+    /// Where this exit leads. INVARIANT: the lowering lists every exit that an op can take.
+    pub fn target(&self, exit: Exit) -> Target {
+        self.exits.iter().find(|(e, _)| *e == exit).map_or(Target::End(Ending::Failed), |(_, t)| *t)
+    }
+}
+
+/// How a node can be left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// It did what it is for.
+    Done,
+    /// A policy said no.
+    Refused,
+    /// It could not be done.
+    Failed,
+    /// Its time ran out.
+    Timeout,
+    /// The customer said no (an offer), or the vendor did (a card).
+    Declined,
+    /// An assertion still suffices.
+    Fresh,
+    /// No assertion suffices any more.
+    Stale,
+}
+
+/// Where an exit leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Index into [`Plan::nodes`].
+    Node(usize),
+    /// The run is over.
+    End(Ending),
+}
+
+/// How a run can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Every step was done.
+    Completed,
+    /// A step was not done and the workflow has nothing further for that case.
+    Failed,
+    /// The customer declined.
+    Declined,
+}
+
+/// The primitives. Durations are microseconds; connectors are names from [`Plan::uses`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Asks a verifier about a field. Done = clear; Failed = raised or missing (deny by default).
+    Check {
+        /// The verifier.
+        connector: String,
+        /// The field that it is asked about.
+        subject: String,
+    },
+    /// Sends a message after a contact decision. Done, Refused, Failed.
+    Send {
+        /// The channel connector.
+        connector: String,
+        /// The field that holds the address.
+        to: String,
+        /// The template's name.
+        template: String,
+        /// The purpose that consent is asked for: `identity` for codes.
+        purpose: String,
+        /// What the message carries beside its text.
+        carries: Carries,
+    },
+    /// Waits for the one-time code that the step's last `Send` carried; the right code makes an assertion of
+    /// identity. Done, Failed (tries used up), Timeout.
+    Answer {
+        /// How long the code can be given.
+        within: i64,
+        /// How often a wrong one may be given.
+        tries: u32,
+        /// The level that the assertion proves.
+        level: Level,
+        /// How long the assertion holds.
+        valid: i64,
+    },
+    /// Makes fields visible to the other side of the conversation. Done, Refused (no fresh assertion).
+    Disclose {
+        /// Paths of the fields.
+        fields: Vec<String>,
+        /// `call` or `page`.
+        over: String,
+        /// The level that the strictest field needs.
+        needs: Level,
+    },
+    /// Offers a payment plan and waits for the answer. Done (accepted), Declined, Timeout.
+    Offer {
+        /// The money field to be paid.
+        total: String,
+        /// In how many parts.
+        payments: u32,
+        /// One part every `month` or `week`.
+        every: Every,
+        /// How long the answer is awaited.
+        within: i64,
+    },
+    /// Waits for the link of this step to be opened. Done, Timeout (the link expired).
+    Open,
+    /// Does an assertion of this level still hold? Fresh, Stale.
+    Fresh {
+        /// The level.
+        needs: Level,
+    },
+    /// Waits on the payment page for the authorization and the card. Done, Timeout (the link expired).
+    Card {
+        /// The template of the words that the customer agrees to.
+        authorization: String,
+        /// Which amount is authorized.
+        amount: Amount,
+    },
+    /// Charges the captured card. Done, Declined, Failed. An unclear answer is no exit: it is reconciled.
+    Charge {
+        /// The gateway connector.
+        connector: String,
+        /// Which amount.
+        amount: Amount,
+        /// The level without which nothing is charged.
+        needs: Level,
+        /// How many cards may be tried.
+        tries: u32,
+    },
+}
+
+impl Op {
+    /// Every exit that this op can take. The lowering gives each of them a target.
+    #[must_use]
+    pub fn exits(&self) -> &'static [Exit] {
+        match self {
+            Op::Check { .. } => &[Exit::Done, Exit::Failed],
+            Op::Send { .. } => &[Exit::Done, Exit::Refused, Exit::Failed],
+            Op::Answer { .. } => &[Exit::Done, Exit::Failed, Exit::Timeout],
+            Op::Disclose { .. } => &[Exit::Done, Exit::Refused],
+            Op::Offer { .. } => &[Exit::Done, Exit::Declined, Exit::Timeout],
+            Op::Open | Op::Card { .. } => &[Exit::Done, Exit::Timeout],
+            Op::Fresh { .. } => &[Exit::Fresh, Exit::Stale],
+            Op::Charge { .. } => &[Exit::Done, Exit::Declined, Exit::Failed],
+        }
+    }
+}
+
+/// What a message carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// Its text alone.
+    Nothing,
+    /// A one-time code, answered at the step's `Answer` node.
+    Code,
+    /// A single-use link to the page of a later `pay` step.
+    Link {
+        /// The id of the `pay` step.
+        opens: String,
+        /// How long the link works.
+        lasts: i64,
+    },
+}
+
+/// How often a part of a plan is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Every {
+    /// Every week.
+    Week,
+    /// Every month.
+    Month,
+}
+
+/// Which amount a step moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// The first part of the accepted offer of this step: `plan.first`.
+    FirstPart {
+        /// The id of the `offer` step.
+        offer: String,
+    },
+    /// A money field of the customer, whole.
+    Field(String),
+}

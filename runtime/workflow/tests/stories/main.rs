@@ -1,0 +1,8 @@
+//! The stories of the workflow room, told through its public door: `compile`.
+
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
+mod healthcare;
+mod hostile;
+mod house;
+mod refusals;
