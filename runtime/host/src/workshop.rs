@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::BuildError;
-use crate::component::build_component;
+use crate::component::{build_component, digest};
 
 /// What connectors are compiled for: no clock, no files, no network of its own.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -113,13 +113,14 @@ fn wasm_artifact(line: &str) -> Option<(String, PathBuf)> {
     Some((folder.file_name()?.to_str()?.to_owned(), PathBuf::from(module)))
 }
 
-/// `target` in the workspace; where the environment names another place, a folder of its own there, so that this build
-/// never waits for the lock of the one that runs it.
+/// `target` in the workspace; where the environment names another place, a folder of its own there: this build never
+/// waits for the lock of the one that runs it, and never takes what another checkout left for its own. Cargo would: to
+/// it, two workspaces with the same packages in different places are one, and the newer one's components win.
 fn target_dir(folder: &Path) -> OsString {
-    match env::var_os("CARGO_TARGET_DIR") {
-        Some(outer) => Path::new(&outer).join("connectors").into_os_string(),
-        None => folder.join("target").into_os_string(),
-    }
+    let Some(outer) = env::var_os("CARGO_TARGET_DIR") else { return folder.join("target").into_os_string() };
+    let place = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = digest(place.as_os_str().as_encoded_bytes()).replace(':', "-");
+    Path::new(&outer).join("connectors").join(name).into_os_string()
 }
 
 fn last_lines(text: &str) -> String {
