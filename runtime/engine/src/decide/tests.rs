@@ -9,9 +9,10 @@ use selvedge_workflow::{ConnectorFacts, ConnectorKind, Files};
 
 use super::*;
 use crate::definition::Definition;
-use crate::fact::Commitment;
-use crate::ports::Signal as Finds;
+use crate::fact::{Commitment, Moment};
 use crate::ports::store::{RunId, Stored};
+use crate::ports::{Failure, Finding, Report, ReportStatus};
+use crate::signal::{Delivered, Signal};
 
 const DAY: Micros = 86_400_000_000;
 const NOW: Micros = 1_795_449_840_000_000;

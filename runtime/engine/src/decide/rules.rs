@@ -1,0 +1,51 @@
+//! What the policies answer, as facts: may this contact be made, are we sure enough of who it is?
+
+use selvedge_policy::{Decision, Verdict, assess};
+use selvedge_workflow::dictionary::Level;
+use selvedge_workflow::plan::{Exit, Node, Op, Plan};
+
+use super::{Next, target};
+use crate::fact::{Fact, Moment};
+use crate::ports::Micros;
+use crate::run::Run;
+
+pub(super) fn assurance<'p>(
+    plan: &Plan,
+    run: &Run,
+    node: &Node,
+    needs: Level,
+    otherwise: Exit,
+    now: Micros,
+) -> Next<'p> {
+    let decision = assess(needs, &run.id.interaction, &run.assertions, now);
+    let next = (decision.verdict != Verdict::Permit).then(|| target(plan, node, otherwise));
+    Next::Take(vec![Fact::AssuranceDecided { node: node.name.clone(), needs: needs.name().into(), decision, next }])
+}
+/// Where the step of this node asks again who it is: the stale exit of its `Fresh` node.
+pub fn stale_target(plan: &Plan, node: &Node) -> Option<String> {
+    let fresh = plan.nodes.iter().find(|n| n.step == node.step && matches!(n.op, Op::Fresh { .. }))?;
+    Some(target(plan, fresh, Exit::Stale))
+}
+/// The contact rules answered.
+///
+/// A no to a message that may have left already leads nowhere yet: the vendor is asked first.
+pub fn contact_decided(
+    plan: &Plan,
+    run: &Run,
+    node: &Node,
+    moment: Moment,
+    purpose: &str,
+    channel: &str,
+    decision: Decision,
+) -> Fact {
+    let refused = decision.verdict == Verdict::Deny && run.effect().is_none();
+    let next = refused.then(|| target(plan, node, Exit::Refused));
+    Fact::ContactDecided {
+        node: node.name.clone(),
+        moment,
+        purpose: purpose.into(),
+        channel: channel.into(),
+        decision,
+        next,
+    }
+}

@@ -1,0 +1,123 @@
+//! Signals: what arrives from outside, and what it means where the run stands.
+
+use selvedge_policy::Assertion;
+use selvedge_workflow::plan::{Exit, Node, Op, Plan};
+
+use super::effect::reported;
+use super::rules::stale_target;
+use super::{connector, node, target, terms_of};
+use crate::error::EngineError;
+use crate::fact::Fact;
+use crate::run::{Phase, Run};
+use crate::signal::{Delivered, Signal};
+
+/// How often a page may be proved again in another browser.
+pub const MAX_PROOFS: u32 = 5;
+/// What a signal means to the run where it stands. No facts: it came too late, or for somebody else.
+pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fact>, EngineError> {
+    let Some(node) = node(plan, run)? else { return Ok(late(run, delivered)) };
+    let name = node.name.clone();
+    let waiting = matches!(&run.phase, Phase::Waiting(until) if delivered.at < *until);
+    Ok(match (&delivered.signal, &node.op) {
+        (Signal::Code { key, matched }, Op::Answer { tries, level, valid, .. })
+            if waiting && run.messages.get(&node.step) == Some(key) =>
+        {
+            if *matched {
+                vec![Fact::AssertionIssued {
+                    node: name,
+                    assertion: Assertion {
+                        method: "code".into(),
+                        level: *level,
+                        issued: delivered.at,
+                        expires: delivered.at + valid,
+                        channel: message_channel(plan, node),
+                        scope: run.id.interaction.clone(),
+                    },
+                    next: target(plan, node, Exit::Done),
+                }]
+            } else {
+                let left = tries.saturating_sub(run.wrong + 1);
+                vec![Fact::CodeWrong { node: name, left, next: (left == 0).then(|| target(plan, node, Exit::Failed)) }]
+            }
+        }
+        (Signal::Answer { step, accepted, terms }, Op::Offer { .. })
+            if waiting && *step == node.step && run.offers.get(step).is_some_and(|o| o.terms == *terms) =>
+        {
+            let exit = if *accepted { Exit::Done } else { Exit::Declined };
+            vec![Fact::Answered {
+                node: name,
+                accepted: *accepted,
+                terms: terms.clone(),
+                next: target(plan, node, exit),
+            }]
+        }
+        (Signal::LinkOpened { link }, Op::Open)
+            if waiting && run.links.get(&node.step).is_some_and(|l| l.id == *link) =>
+        {
+            vec![
+                Fact::LinkOpened { link: link.clone() },
+                Fact::WaitEnded { node: name, why: "opened".into(), next: target(plan, node, Exit::Done) },
+            ]
+        }
+        (Signal::ProveAgain { step }, Op::Card { .. } | Op::Answer { .. })
+            if waiting && *step == node.step && run.visits.values().max().copied().unwrap_or(0) < MAX_PROOFS =>
+        {
+            match stale_target(plan, node) {
+                Some(next) => vec![Fact::WaitEnded { node: name, why: "another browser".into(), next }],
+                None => Vec::new(),
+            }
+        }
+        (Signal::Card { step, token, brand, last4, words, .. }, Op::Card { amount, .. })
+            if waiting && *step == node.step =>
+        {
+            vec![
+                Fact::Authorized {
+                    node: name.clone(),
+                    words: words.clone(),
+                    terms: terms_of(run, amount),
+                    copy: "shown on the page and sent as a receipt".into(),
+                },
+                Fact::CardCaptured {
+                    node: name,
+                    token: token.clone(),
+                    brand: brand.clone(),
+                    last4: last4.clone(),
+                    next: target(plan, node, Exit::Done),
+                },
+            ]
+        }
+        (Signal::Reported { connection, connector: reader, report }, _) => {
+            let told = Fact::Reported { connection: connection.clone(), report: report.clone() };
+            // A vendor speaks for its own effects: the SMS vendor cannot say that a card was charged.
+            let own = connector(plan, node) == reader && run.awaits_report(&report.idempotency_key, report.status);
+            let settled = own.then(|| reported(plan, run, node, report, Vec::new())).flatten();
+            std::iter::once(told).chain(settled).collect()
+        }
+        (Signal::Read { step }, _) => read(run, step),
+        _ => Vec::new(),
+    })
+}
+
+/// What may still be said of a run that is over.
+fn late(run: &Run, delivered: &Delivered) -> Vec<Fact> {
+    match &delivered.signal {
+        Signal::Read { step } => read(run, step),
+        Signal::Reported { connection, report, .. } => {
+            vec![Fact::Reported { connection: connection.clone(), report: report.clone() }]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn read(run: &Run, step: &str) -> Vec<Fact> {
+    let mut fields: Vec<String> = run.disclosed.get(step).into_iter().flatten().map(|f| f.name.clone()).collect();
+    fields.extend(run.offers.contains_key(step).then(|| format!("{step}/terms")));
+    if fields.is_empty() { Vec::new() } else { vec![Fact::Read { step: step.into(), fields }] }
+}
+fn message_channel(plan: &Plan, answer: &Node) -> String {
+    let sent = plan.nodes.iter().find_map(|n| match &n.op {
+        Op::Send { template, .. } if n.step == answer.step => plan.templates.get(template),
+        _ => None,
+    });
+    sent.map_or_else(|| "unknown".into(), |t| t.medium.clone())
+}

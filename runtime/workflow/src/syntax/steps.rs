@@ -1,0 +1,175 @@
+//! Takes steps out of the YAML tree: one function for each kind. Each takes every key before the first `?`, so that
+//! all mistakes are told at once.
+
+use super::{
+    Communicate, Disclose, Kind, Link, MAX_NAME, MAX_PAYMENTS, MAX_STEPS, MAX_TRIES, MAX_WAIT, Offer, Pay, Step, Verify,
+};
+use crate::dictionary::{Level, word};
+use crate::plan::Every;
+use crate::source::{Diagnostic, Fields, Item, Reader, Span, Spanned, code, did_you_mean};
+
+/// The steps; ids are unique.
+pub(super) fn steps(reader: &Reader, list: &Item<'_, '_>) -> Vec<Step> {
+    let items = list.items();
+    let complain = |span: Option<Span>, diagnostic: Diagnostic| {
+        let diagnostic = match span {
+            Some(span) => diagnostic.at(&span),
+            None => diagnostic,
+        };
+        reader.report(diagnostic);
+    };
+    if items.len() > MAX_STEPS {
+        let message = format!("{} steps; at most {MAX_STEPS} are taken", items.len());
+        complain(list.span(), Diagnostic::new(code::BEYOND_LIMITS, message).help("divide the workflow"));
+        return Vec::new();
+    }
+    if list.is_given() && items.is_empty() && reader.clean() {
+        complain(list.span(), Diagnostic::new(code::WRONG_TYPE, "a workflow has at least one step"));
+    }
+    let mut steps: Vec<Step> = Vec::new();
+    for item in &items {
+        let Some(step) = step(reader, item) else { continue };
+        if let Some(first) = steps.iter().find(|earlier| earlier.id.value == step.id.value) {
+            let message = format!("two steps have the id `{}`", step.id.value);
+            let help = format!("the first one is on line {}; give this one another id", first.id.span.line);
+            complain(Some(step.id.span.clone()), Diagnostic::new(code::DUPLICATE, message).help(help));
+        }
+        steps.push(step);
+    }
+    steps
+}
+
+fn step(reader: &Reader, item: &Item<'_, '_>) -> Option<Step> {
+    let (kind, body) = item.named("a step").tagged()?;
+    let body = body.named(&format!("a `{}` step", kind.value));
+    match kind.value.as_str() {
+        "verify" => verify(&body),
+        "disclose" => disclose(&body),
+        "offer" => offer(&body),
+        "communicate" => communicate(&body),
+        "pay" => pay(reader, &body),
+        other => {
+            let message = format!("there is no step of the kind `{other}`");
+            let help = did_you_mean(other, Kind::NAMES);
+            reader.report(Diagnostic::new(code::UNKNOWN_KIND, message).at(&kind.span).maybe_help(help));
+            None
+        }
+    }
+}
+
+fn verify(body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "level", "by", "over", "to", "template", "check", "answer-within", "tries", "valid"]);
+    let id = name(&keys.required("id"));
+    let level = level(&keys);
+    let by = name(&keys.required("by"));
+    let over = name(&keys.required("over"));
+    let to = keys.required("to").text();
+    let template = name(&keys.required("template"));
+    let check = name(&keys.optional("check"));
+    let answer_within = wait(&keys.required("answer-within"));
+    let tries = keys.required("tries").count(1..=MAX_TRIES);
+    let valid = wait(&keys.required("valid"));
+    let kind = Kind::Verify(Verify {
+        level: level?,
+        by: by?,
+        over: over?,
+        to: to?,
+        template: template?,
+        check,
+        answer_within: answer_within?,
+        tries: tries?,
+        valid: valid?,
+    });
+    Some(Step { id: id?, kind })
+}
+
+fn disclose(body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "fields", "over"]);
+    let id = name(&keys.required("id"));
+    let fields = keys.required("fields").texts();
+    let over = keys.required("over").one_of(&["call", "page"]);
+    Some(Step { id: id?, kind: Kind::Disclose(Disclose { fields, over: over? }) })
+}
+
+fn offer(body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "total", "payments", "every", "answer-within"]);
+    let id = name(&keys.required("id"));
+    let total = keys.required("total").text();
+    let payments = keys.required("payments").count(1..=MAX_PAYMENTS);
+    let every = word(&keys.required("every"), &[("week", Every::Week), ("month", Every::Month)]);
+    let answer_within = wait(&keys.required("answer-within"));
+    let kind = Offer { total: total?, payments: payments?, every: every?, answer_within: answer_within? };
+    Some(Step { id: id?, kind: Kind::Offer(kind) })
+}
+
+fn communicate(body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "over", "to", "template", "purpose", "link"]);
+    let id = name(&keys.required("id"));
+    let over = name(&keys.required("over"));
+    let to = keys.required("to").text();
+    let template = name(&keys.required("template"));
+    let purpose = name(&keys.optional("purpose"));
+    let link = keys.optional("link");
+    let link = link.is_given().then(|| {
+        let keys = link.map(&["opens", "lasts"]);
+        let (opens, lasts) = (name(&keys.required("opens")), wait(&keys.required("lasts")));
+        Some(Link { opens: opens?, lasts: lasts? })
+    });
+    let link = match link {
+        Some(link) => Some(link?),
+        None => None,
+    };
+    let kind = Communicate { over: over?, to: to?, template: template?, purpose, link };
+    Some(Step { id: id?, kind: Kind::Communicate(kind) })
+}
+
+fn pay(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "amount", "by", "through", "level", "step-up", "authorization", "tries", "undo"]);
+    let id = name(&keys.required("id"));
+    let amount = keys.required("amount").text();
+    let by = keys.required("by").one_of(&["link"]);
+    let through = name(&keys.required("through"));
+    let level = level(&keys);
+    let step_up = name(&keys.optional("step-up"));
+    let authorization = name(&keys.required("authorization"));
+    let tries = keys.required("tries").count(1..=MAX_TRIES);
+    let undo = keys.optional("undo");
+    if let (false, Some(span)) = (undo.is_given(), keys.span()) {
+        let message = "a `pay` step says how the money is given back, or why never";
+        let help = "add `undo: { none: \"who decides, and why no workflow does\" }`";
+        reader.report(Diagnostic::new(code::MISSING_KEY, message).at(span).help(help));
+    }
+    let undo = undo.map(&["none"]).required("none").text();
+    by?;
+    let kind = Kind::Pay(Pay {
+        amount: amount?,
+        through: through?,
+        level: level?,
+        step_up,
+        authorization: authorization?,
+        tries: tries?,
+        undo: undo?,
+    });
+    Some(Step { id: id?, kind })
+}
+
+fn level(keys: &Fields<'_, '_>) -> Option<Spanned<Level>> {
+    let item = keys.required("level");
+    Some(Spanned::new(word(&item, &Level::ALL)?, item.span()?))
+}
+
+/// An id or a name: lower-case letters, digits and hyphens, beginning with a letter.
+pub(super) fn name(item: &Item<'_, '_>) -> Option<Spanned<String>> {
+    item.parsed("a name of lower-case letters, digits and `-`", |text| is_name(text).then(|| text.to_owned()))
+}
+
+fn is_name(text: &str) -> bool {
+    text.len() <= MAX_NAME
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+fn wait(item: &Item<'_, '_>) -> Option<Spanned<i64>> {
+    let duration = item.duration()?;
+    if duration.value <= MAX_WAIT { Some(duration) } else { item.wrong("at most `366d`") }
+}
