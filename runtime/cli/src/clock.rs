@@ -56,6 +56,33 @@ impl Clock for StoryClock {
     }
 }
 
+/// A clock that stands still until it is moved: whole months pass while a story is told.
+pub struct StillClock(watch::Sender<Micros>);
+
+impl StillClock {
+    /// Stands at `at`.
+    pub fn at(at: Micros) -> StillClock {
+        StillClock(watch::Sender::new(at))
+    }
+
+    /// Moves the clock on to `until`; never back.
+    pub fn move_to(&self, until: Micros) {
+        self.0.send_modify(|now| *now = (*now).max(until));
+    }
+}
+
+#[async_trait]
+impl Clock for StillClock {
+    fn now(&self) -> Micros {
+        *self.0.borrow()
+    }
+
+    async fn sleep_until(&self, until: Micros) {
+        // The sender lives as long as the clock: nothing can go wrong with waiting.
+        let _ = self.0.subscribe().wait_for(|now| *now >= until).await;
+    }
+}
+
 /// The system's randomness.
 pub struct SystemRandom;
 
@@ -83,6 +110,16 @@ mod tests {
         tokio::task::yield_now().await;
         clock.move_to(1_000_000 + 2 * 86_400_000_000);
         sleeper.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_still_clock_moves_only_when_it_is_moved() {
+        let clock = StillClock::at(5_000_000);
+        assert_eq!((clock.now(), clock.now()), (5_000_000, 5_000_000));
+        clock.move_to(9_000_000);
+        clock.move_to(6_000_000);
+        clock.sleep_until(9_000_000).await;
+        assert_eq!(clock.now(), 9_000_000);
     }
 
     #[test]

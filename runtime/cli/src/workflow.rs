@@ -1,4 +1,9 @@
-//! `selvedge workflow …`.
+//! `selvedge workflow …`: what operations do with workflows. One file per subcommand; the last argument of each is
+//! `--json`.
+
+mod check;
+mod rehearsal;
+mod test;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,10 +11,9 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use selvedge_engine::Definition;
+use selvedge_host::{Grant, Manifest, connector_facts};
 use selvedge_workflow::source::Diagnostic;
 use selvedge_workflow::{ConnectorFacts, Files};
-
-use selvedge_host::{Grant, Manifest, connector_facts};
 
 use crate::connector::Papers;
 use crate::failure::Failure;
@@ -25,54 +29,65 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Play the stories in `workflows/<name>/tests/` on the real engine, a clock that is moved and vendors that answer
+    /// as the story says.
+    Test {
+        /// One workflow; all when left out.
+        workflow: Option<String>,
+        /// Print what came of each story as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
     match command {
-        Command::Check { workflow, json } => check(&workflow, json),
+        Command::Check { workflow, json } => check::run(&workflow, json),
+        Command::Test { workflow, json } => test::run(workflow.as_deref(), json).await,
     }
 }
 
-fn check(workflow: &str, json: bool) -> miette::Result<ExitCode> {
-    let home = home::find()?;
-    let (name, mut files) = (name_of(workflow), home::definitions(&home)?);
-    let given = Path::new(workflow);
-    if given.is_file() {
-        overlay(&mut files, given, &name)?;
-    } else if given.components().count() > 1 && !given.is_dir() {
-        return Err(Failure::read(given, &std::io::ErrorKind::NotFound.into()).into());
-    } else if !files.contains_key(&format!("{name}/workflow.yaml")) {
+/// The house as the tools see it: every definition, and what the connectors may do.
+pub struct House {
+    /// Every definition below `workflows/`.
+    pub files: Files,
+    /// The connectors, from their manifests and the admin's grants; no component is run for it.
+    pub connectors: BTreeMap<String, ConnectorFacts>,
+}
+
+impl House {
+    /// Reads all of it. Manifests and grants with mistakes come back as findings.
+    fn open() -> miette::Result<Result<House, Vec<Diagnostic>>> {
+        let home = home::find()?;
+        let files = home::definitions(&home)?;
+        let (connectors, problems) = facts(&home)?;
+        Ok(if problems.is_empty() { Ok(House { files, connectors }) } else { Err(problems) })
+    }
+
+    /// The names of all workflows.
+    fn workflows(&self) -> Vec<String> {
+        let names = self.files.keys().filter_map(|path| path.strip_suffix("/workflow.yaml"));
+        names.filter(|name| !name.contains('/')).map(str::to_owned).collect()
+    }
+
+    /// The workflow of this name, if there is one; all when none is named.
+    fn chosen(&self, workflow: Option<&str>) -> Result<Vec<String>, Failure> {
+        let Some(workflow) = workflow else { return Ok(self.workflows()) };
+        let name = name_of(workflow);
+        if self.files.contains_key(&format!("{name}/workflow.yaml")) {
+            return Ok(vec![name]);
+        }
         let path = format!("workflows/{name}/workflow.yaml");
-        return Err(Failure::File { path, what: "read", why: "there is no such file".into() }.into());
+        Err(Failure::File { path, what: "read", why: "there is no such file".into() })
     }
-    let (connectors, problems) = facts(&home)?;
-    if !problems.is_empty() {
-        return report(&problems, json);
-    }
-    match Definition::compile(&files, &name, &connectors) {
-        Ok(definition) if json => {
-            say!(
-                "{}",
-                serde_json::json!({ "workflow": name, "digest": definition.digest, "proofs": definition.proofs, "warnings": definition.warnings })
-            );
-            Ok(ExitCode::SUCCESS)
-        }
-        Ok(definition) => {
-            say!("{name}: proved ({})", definition.digest);
-            for proof in &definition.proofs {
-                say!("  ✓ {}", proof.claim);
-                say!("      {}", proof.because);
-                say!("      {} ({})", proof.rule, proof.cite);
-            }
-            for warning in &definition.warnings {
-                eprintln!("{warning}");
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(findings) => report(&findings, json),
+
+    /// Compiles and proves one.
+    fn compile(&self, name: &str) -> Result<Definition, Vec<Diagnostic>> {
+        Definition::compile(&self.files, name, &self.connectors)
     }
 }
 
+/// Prints what a person has to mend, and answers that what was checked does not hold.
 fn report(findings: &[Diagnostic], json: bool) -> miette::Result<ExitCode> {
     if json {
         say!("{}", serde_json::json!({ "findings": findings }));
@@ -101,20 +116,7 @@ fn name_of(given: &str) -> String {
     name.unwrap_or_else(|| given.to_owned())
 }
 
-/// A workflow from elsewhere is checked against the house's dictionary, rules and grants.
-fn overlay(files: &mut Files, given: &Path, name: &str) -> Result<(), Failure> {
-    files.insert(format!("{name}/workflow.yaml"), home::text(given)?);
-    let templates = given.parent().unwrap_or(Path::new(".")).join("templates");
-    for entry in std::fs::read_dir(&templates).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.extension().is_some_and(|e| e == "txt") {
-            files.insert(format!("{name}/templates/{}", entry.file_name().to_string_lossy()), home::text(&path)?);
-        }
-    }
-    Ok(())
-}
-
-/// What the connectors may do, from their manifests and the admin's grants; no component is run for it.
+/// What the connectors may do, and what is wrong with their papers.
 fn facts(home: &Path) -> miette::Result<(BTreeMap<String, ConnectorFacts>, Vec<Diagnostic>)> {
     let (mut facts, mut problems) = (BTreeMap::new(), Vec::new());
     for Papers { name, manifest, grant } in connector::papers(home)? {

@@ -43,6 +43,18 @@ impl Money {
             digits => format!("{sign}{whole}.{:0width$}", self.minor % unit, width = digits as usize),
         }
     }
+
+    /// Reads what [`Money::in_words`] writes.
+    pub fn from_words(text: &str) -> Option<Money> {
+        let (currency, number) = match text.strip_prefix('$') {
+            Some(number) => ("USD", number),
+            None => text.split_once(' ')?,
+        };
+        let minor = number.chars().filter(char::is_ascii_digit).collect::<String>().parse().ok()?;
+        let money = Money { minor, currency: currency.to_owned() };
+        // Only the one form: what reads back otherwise was written otherwise.
+        (money.exponent().is_some() && money.in_words() == text).then_some(money)
+    }
 }
 
 fn group(whole: i64) -> String {
@@ -120,6 +132,17 @@ mod tests {
         ] {
             let error = Money::parse("account.balance", text).unwrap_err().to_string();
             assert!(error.contains("account.balance") && !error.contains("98.76"), "{error}");
+        }
+    }
+
+    #[test]
+    fn money_in_words_is_read_in_its_one_form() {
+        assert_eq!(Money::from_words("$1,234,567.89"), Some(usd(123_456_789)));
+        assert_eq!(Money::from_words("JPY 1,200"), Some(Money { minor: 1200, currency: "JPY".into() }));
+        for wrong in
+            ["", "$", "375.50", "$375.5", "$-1.00", "$1234.00", "USD 5.00", "XXQ 5.00", "$99999999999999999999.00"]
+        {
+            assert_eq!(Money::from_words(wrong), None, "{wrong}");
         }
     }
 

@@ -1,0 +1,168 @@
+//! A run on the real engine, alone: a store of its own that is gone afterwards, a clock that is moved, vendors that
+//! answer as they are told. Stories and simulations are played on it, thirty days in a few milliseconds.
+//!
+//! Nothing runs by itself: the run is driven to its next wait, then either somebody does something or the clock is
+//! moved to the moment that the run waits for.
+
+mod people;
+mod vendors;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use miette::IntoDiagnostic;
+use secrecy::SecretString;
+use selvedge_engine::ports::store::RunId;
+use selvedge_engine::ports::{Clock, Micros};
+use selvedge_engine::run::{At, Phase};
+use selvedge_engine::{Definition, Engine, Run, Settings, Who};
+use selvedge_policy::CustomerState;
+use selvedge_record::Event;
+
+pub use people::{Asked, asked};
+pub use vendors::{Reply, Script, Scripted};
+
+use crate::clock::StillClock;
+use crate::failure::Failure;
+use crate::node::Folder;
+
+/// The tenant of a rehearsal.
+const TENANT: &str = "rehearsal";
+/// Where the payment page of a rehearsal would be.
+const PAGE: &str = "https://pay.example";
+/// How often a run may wait for its time before a rehearsal is given up.
+const MAX_WAITS: usize = 10_000;
+
+/// The organisation and the customer of a rehearsal.
+#[derive(Clone, Debug, Default)]
+pub struct Cast {
+    /// Values of the fields whose source is `sender`.
+    pub sender: BTreeMap<String, String>,
+    /// What is known of the customer for contact rules.
+    pub customer: CustomerState,
+    /// Values of the customer's fields, money as the store keeps it.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// An engine on its own, for one or many runs of one workflow.
+pub struct Rehearsal {
+    definition: Arc<Definition>,
+    engine: Engine,
+    clock: Arc<StillClock>,
+    /// The vendors, and what reached them.
+    pub vendors: Arc<Scripted>,
+    /// Gone with the rehearsal.
+    _place: tempfile::TempDir,
+}
+
+impl Rehearsal {
+    /// Puts an engine together at this time and publishes the workflow in it.
+    pub async fn set(
+        definition: &Definition,
+        sender: &BTreeMap<String, String>,
+        now: Micros,
+        script: Script,
+    ) -> miette::Result<Rehearsal> {
+        let place = tempfile::Builder::new().prefix("selvedge-rehearsal-").tempdir_in(in_memory()).into_diagnostic()?;
+        let folder = Folder::open(place.path(), None).await?;
+        let clock = Arc::new(StillClock::at(now));
+        let connectors = definition.plan.uses.values().cloned().collect();
+        let vendors = Arc::new(Scripted::new(clock.clone(), connectors, script));
+        let settings = Settings { sender: sender.clone(), public_url: PAGE.into() };
+        let engine = folder.engine(vendors.clone(), clock.clone(), settings);
+        let published = engine
+            .publish(TENANT, &definition.files, &definition.plan.workflow, &definition.connectors)
+            .await?
+            .map_err(|findings| Failure::Findings { findings })?;
+        Ok(Rehearsal { definition: published, engine, clock, vendors, _place: place })
+    }
+
+    /// The time of the story.
+    pub fn now(&self) -> Micros {
+        self.clock.now()
+    }
+
+    /// Puts a customer on file, or changes what is on file.
+    pub async fn customer(&self, id: &str, cast: &Cast) -> miette::Result<()> {
+        let fields: Vec<(String, SecretString)> =
+            cast.fields.iter().map(|(path, value)| (path.clone(), SecretString::from(value.clone()))).collect();
+        let dictionary = &self.definition.dictionary;
+        Ok(self.engine.put_customer(dictionary, TENANT, id, &cast.customer, &fields).await?)
+    }
+
+    /// Somebody calls; the run goes as far as it goes.
+    pub async fn open(&self, customer: &str) -> miette::Result<RunId> {
+        let workflow = &self.definition.plan.workflow;
+        let id = self.engine.open(TENANT, workflow, customer, "call", &people::agent()).await?;
+        self.engine.settle(&id).await?;
+        Ok(id)
+    }
+
+    /// Where the run is, having gone as far as it goes now.
+    pub async fn settle(&self, id: &RunId) -> miette::Result<Run> {
+        Ok(self.engine.settle(id).await?)
+    }
+
+    /// What the run asks of people, once all that needs only time has had it. `None`: nobody is asked any more.
+    pub async fn until_asked(&self, id: &RunId) -> miette::Result<(Run, Option<Asked>)> {
+        for _ in 0..MAX_WAITS {
+            let run = self.settle(id).await?;
+            if let Some(asked) = asked(&self.definition.plan, &run) {
+                return Ok((run, Some(asked)));
+            }
+            match run.wake() {
+                (Some(at), _) if !run.closed => self.clock.move_to(at),
+                _ => return Ok((run, None)),
+            }
+        }
+        Err(self.stuck(id).await)
+    }
+
+    /// Lets time pass, with everything that comes due on the way. `None`: until nothing comes due any more.
+    pub async fn pass(&self, id: &RunId, until: Option<Micros>) -> miette::Result<Run> {
+        for _ in 0..MAX_WAITS {
+            let run = self.settle(id).await?;
+            match run.wake().0 {
+                Some(at) if until.is_none_or(|until| at <= until) => self.clock.move_to(at),
+                _ => {
+                    let Some(until) = until else { return Ok(run) };
+                    self.clock.move_to(until);
+                    return self.settle(id).await;
+                }
+            }
+        }
+        Err(self.stuck(id).await)
+    }
+
+    async fn stuck(&self, id: &RunId) -> miette::Report {
+        let at = self.engine.run_state(id).await.map_or_else(|_| id.interaction.clone(), |run| run.summary().at);
+        Failure::Story { at, why: format!("it waited {MAX_WAITS} times and came to no end") }.into()
+    }
+
+    /// Everything that was written down.
+    pub async fn events(&self, id: &RunId) -> miette::Result<Vec<Event>> {
+        Ok(self.engine.events(id).await?)
+    }
+}
+
+/// A folder in memory where the system has one: nothing of a rehearsal needs to survive it.
+fn in_memory() -> PathBuf {
+    let shared = PathBuf::from("/dev/shm");
+    if shared.is_dir() { shared } else { std::env::temp_dir() }
+}
+
+/// In which words a run that is not over stands there.
+pub fn standing(run: &Run) -> String {
+    match (&run.at, &run.phase) {
+        (At::End(ending), _) => format!("the run is over (`{ending}`)"),
+        (At::Node(_), Phase::NeedsPerson(_, why)) => format!("a person decides at `{}`: {why}", run.summary().at),
+        (At::Node(_), _) => format!("it waits at `{}`", run.summary().at),
+    }
+}
+
+/// The person at work in a rehearsal.
+fn who(run: &Run) -> Who {
+    // Once the customer came by the link, they answer for themselves.
+    if run.links.values().any(|link| link.opened) { Who::customer(&run.customer) } else { people::agent() }
+}

@@ -1,0 +1,128 @@
+//! What people do in a rehearsal, through the doors that the API and the payment page use.
+
+use secrecy::ExposeSecret;
+use selvedge_engine::page::{Card, Page};
+use selvedge_engine::ports::store::RunId;
+use selvedge_engine::run::Phase;
+use selvedge_engine::{Run, Who, decide};
+use selvedge_workflow::plan::{Op, Plan};
+
+use super::{Rehearsal, standing, who};
+use crate::failure::Failure;
+
+/// A card that every gateway's test mode knows.
+const CARD: (&str, &str, &str, &str) = ("4242424242424242", "12", "2049", "123");
+
+/// What a run can ask of people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The one-time code.
+    Code,
+    /// A yes or a no to an offer.
+    Answer,
+    /// That the link is opened.
+    Open,
+    /// Agreement and a card.
+    Card,
+}
+
+impl Asked {
+    /// In a sentence: "the run waits for …".
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Asked::Code => "a code",
+            Asked::Answer => "an answer to the offer",
+            Asked::Open => "the link to be opened",
+            Asked::Card => "a card",
+        }
+    }
+}
+
+/// What the run asks of people now.
+pub fn asked(plan: &Plan, run: &Run) -> Option<Asked> {
+    if run.closed || !matches!(run.phase, Phase::Waiting(_)) {
+        return None;
+    }
+    match &decide::node(plan, run).ok()??.op {
+        Op::Answer { .. } => Some(Asked::Code),
+        Op::Offer { .. } => Some(Asked::Answer),
+        Op::Open => Some(Asked::Open),
+        Op::Card { .. } => Some(Asked::Card),
+        Op::Check { .. } | Op::Send { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Charge { .. } => None,
+    }
+}
+
+/// The agent who took the call.
+pub fn agent() -> Who {
+    Who {
+        actor: "person:agent".into(),
+        device: Some("desk".into()),
+        function: Some("billing-agent".into()),
+        session: None,
+    }
+}
+
+impl Rehearsal {
+    /// The customer reads a code from the newest message that carries one: the right one, or another.
+    pub async fn give_code(&self, id: &RunId, run: &Run, right: bool) -> miette::Result<()> {
+        let code = self.vendors.newest_code(&id.interaction).ok_or_else(|| nothing_arrived(run, "code"))?;
+        let given = if right { code } else { another(&code) };
+        self.engine.give_code(id, &given, Some(who(run))).await?;
+        Ok(())
+    }
+
+    /// The customer answers the offer that stands open.
+    pub async fn answer(&self, id: &RunId, run: &Run, accepted: bool) -> miette::Result<()> {
+        let node = decide::node(&self.definition.plan, run)?;
+        let step = node.map(|node| node.step.clone()).unwrap_or_default();
+        let terms = run.offers.get(&step).map(|offer| offer.terms.clone()).unwrap_or_default();
+        Ok(self.engine.answer(id, &step, accepted, &terms, agent()).await?)
+    }
+
+    /// The customer presses the button on the first page of the link.
+    pub async fn open_link(&self, id: &RunId, run: &Run) -> miette::Result<()> {
+        let token = self.token(id, run)?;
+        self.engine.open_link(&token).await?;
+        Ok(())
+    }
+
+    /// The customer agrees to the words on the page and enters a card.
+    pub async fn enter_card(&self, id: &RunId, run: &Run) -> miette::Result<()> {
+        let token = self.token(id, run)?;
+        let gone = || nothing_arrived(run, "working link");
+        // The browser in which they proved who they are.
+        let first = self.engine.visit(&token, None).await?.ok_or_else(gone)?;
+        let mark = first.mark.expose_secret().to_owned();
+        let visit = self.engine.visit(&token, Some(&mark)).await?.ok_or_else(gone)?;
+        let Page::Card { words_id, .. } = visit.page else { return Err(gone().into()) };
+        let (number, month, year, code) = CARD;
+        let card = Card::parse(number, month, year, code, 2024, 1);
+        // What the page says of it next is in the record.
+        let _ = self.engine.take_card(&token, Some(&mark), &words_id, card).await?;
+        Ok(())
+    }
+
+    fn token(&self, id: &RunId, run: &Run) -> Result<String, Failure> {
+        self.vendors.newest_link(&id.interaction, super::PAGE).ok_or_else(|| nothing_arrived(run, "link"))
+    }
+}
+
+fn nothing_arrived(run: &Run, what: &str) -> Failure {
+    Failure::Story { at: standing(run), why: format!("no {what} has reached the customer") }
+}
+
+/// A code that differs from this one in its first digit.
+fn another(code: &str) -> String {
+    let first = if code.starts_with('9') { '0' } else { '9' };
+    code.chars().enumerate().map(|(at, digit)| if at == 0 { first } else { digit }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::another;
+
+    #[test]
+    fn another_code_is_never_the_right_one() {
+        assert_eq!((another("123456").as_str(), another("923456").as_str()), ("923456", "023456"));
+    }
+}

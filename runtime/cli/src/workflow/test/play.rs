@@ -1,0 +1,154 @@
+//! A story, played: each act as soon as the run asks for it, then time until nothing comes due any more.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use selvedge_engine::ports::store::RunId;
+use selvedge_engine::ports::{Call, Micros};
+use selvedge_engine::{Definition, Fact};
+use selvedge_policy::{Decision, Verdict};
+use selvedge_record::Event;
+use selvedge_workflow::source::{Diagnostic, Spanned};
+
+use super::super::rehearsal::{Asked, Cast, Rehearsal, Reply, Script, standing};
+use super::format::{Act, Decided, Message, Moment, Paid, Story};
+
+/// The customer of every story.
+const CUSTOMER: &str = "c_story";
+/// A story did not go as its author expected.
+pub const NOT_AS_EXPECTED: &str = "C911";
+
+/// What came of a story.
+#[derive(Debug)]
+pub struct Told {
+    /// The steps that the run came to.
+    pub path: Vec<String>,
+    /// What went out.
+    pub messages: Vec<Message>,
+    /// What was taken.
+    pub money: Vec<Paid>,
+    /// What was no plain yes.
+    pub decisions: Vec<Decided>,
+    /// `completed`, or `open`.
+    pub ending: String,
+    /// The ending in a sentence.
+    pub standing: String,
+}
+
+/// Plays a story. The inner error is an act that nobody asked for.
+pub async fn play(definition: &Definition, story: &Story) -> miette::Result<Result<Told, Box<Diagnostic>>> {
+    let Cast { sender, .. } = &story.cast;
+    let stage = Rehearsal::set(definition, sender, story.begins.at, in_turn(&story.vendors)).await?;
+    stage.customer(CUSTOMER, &story.cast).await?;
+    let id = stage.open(CUSTOMER).await?;
+    for act in &story.when {
+        if let Err(unasked) = perform(&stage, &id, story, act).await? {
+            return Ok(Err(unasked));
+        }
+    }
+    let run = stage.pass(&id, None).await?;
+    let zone = &story.begins.zone;
+    let messages = stage.vendors.sent().into_iter().map(|sent| Message {
+        at: Some(local(sent.at, zone)),
+        text: sent.text(),
+        step: sent.step,
+    });
+    let money = stage.vendors.charges().into_iter().map(|charge| Paid { step: charge.step, amount: charge.amount });
+    let events = stage.events(&id).await?;
+    Ok(Ok(Told {
+        path: path(&events),
+        messages: messages.collect(),
+        money: money.collect(),
+        decisions: decisions(&events, &story.begins),
+        ending: if run.closed { run.summary().at } else { "open".into() },
+        standing: standing(&run),
+    }))
+}
+
+async fn perform(
+    stage: &Rehearsal,
+    id: &RunId,
+    story: &Story,
+    act: &Spanned<Act>,
+) -> miette::Result<Result<(), Box<Diagnostic>>> {
+    let wanted = match &act.value {
+        Act::Wait(time) => {
+            stage.pass(id, Some(stage.now() + time)).await?;
+            return Ok(Ok(()));
+        }
+        Act::Customer(state) => {
+            let cast = Cast { customer: (**state).clone(), ..story.cast.clone() };
+            stage.customer(CUSTOMER, &cast).await?;
+            return Ok(Ok(()));
+        }
+        Act::Code(_) => Asked::Code,
+        Act::Offer(_) => Asked::Answer,
+        Act::Link => Asked::Open,
+        Act::Card => Asked::Card,
+    };
+    let (run, asked) = stage.until_asked(id).await?;
+    if asked != Some(wanted) {
+        let now = asked.map_or_else(|| standing(&run), |asked| format!("the run waits for {}", asked.in_words()));
+        let message = format!("nobody asks for {} at this point: {now}", wanted.in_words());
+        let help = "take the act out, or correct what comes before it";
+        return Ok(Err(Box::new(Diagnostic::new(NOT_AS_EXPECTED, message).at(&act.span).help(help))));
+    }
+    match act.value {
+        Act::Code(right) => stage.give_code(id, &run, right).await?,
+        Act::Offer(accepted) => stage.answer(id, &run, accepted).await?,
+        Act::Link => stage.open_link(id, &run).await?,
+        Act::Card => stage.enter_card(id, &run).await?,
+        Act::Wait(_) | Act::Customer(_) => {}
+    }
+    Ok(Ok(()))
+}
+
+/// Each connector's answers in turn; afterwards it does as it is asked.
+fn in_turn(vendors: &BTreeMap<String, Vec<Reply>>) -> Script {
+    let queues = vendors.iter().map(|(name, replies)| (name.clone(), VecDeque::from(replies.clone())));
+    let queues: Mutex<BTreeMap<String, VecDeque<Reply>>> = Mutex::new(queues.collect());
+    Box::new(move |call: &Call| {
+        let mut queues = queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.get_mut(&call.connector).and_then(VecDeque::pop_front).unwrap_or(Reply::Does)
+    })
+}
+
+/// The steps that events speak of, each once in a row.
+fn path(events: &[Event]) -> Vec<String> {
+    let nodes = events.iter().filter_map(|event| event.data["node"].as_str());
+    let mut path: Vec<String> = nodes.map(|node| selvedge_engine::run::step_of(node).to_owned()).collect();
+    path.dedup();
+    path
+}
+
+fn decisions(events: &[Event], begins: &Moment) -> Vec<Decided> {
+    let facts = events.iter().filter_map(|event| Fact::from_kind_and_data(&event.kind, event.data.clone()).ok());
+    let decided = facts.filter_map(|fact| match fact {
+        Fact::ContactDecided { node, decision, .. } | Fact::AssuranceDecided { node, decision, .. } => {
+            Some((node, decision))
+        }
+        _ => None,
+    });
+    decided.filter_map(|(node, decision)| no_plain_yes(&node, &decision, &begins.zone)).collect()
+}
+
+fn no_plain_yes(node: &str, decision: &Decision, zone: &TimeZone) -> Option<Decided> {
+    let (verdict, until) = match decision.verdict {
+        Verdict::Permit => return None,
+        Verdict::Deny => ("deny", None),
+        Verdict::Defer { until } => ("defer", Some(local(until, zone))),
+    };
+    let against = decision.reasons.iter().filter(|reason| reason.verdict != Verdict::Permit);
+    let mut rules: Vec<String> = against.map(|reason| reason.rule.clone()).collect();
+    rules.dedup();
+    let step = selvedge_engine::run::step_of(node).to_owned();
+    Some(Decided { step, verdict: verdict.into(), rules, until })
+}
+
+/// A time as stories write it.
+fn local(at: Micros, zone: &TimeZone) -> String {
+    let instant = Timestamp::from_microsecond(at).unwrap_or_default();
+    instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
