@@ -107,6 +107,9 @@ impl Engine {
                 Ok(Some((Payload::Subject(self.inner.values.field(&turn.run, subject).await?), Vec::new())))
             }
             Op::Send { to, .. } => {
+                // What came before is durable first, so that nothing but this decision is taken back when the
+                // customer says stop right now.
+                self.flush(turn).await?;
                 // The customer may have said stop since the message was queued.
                 if !self.ask_contact(definition, turn, node, Moment::Sending).await? {
                     return Ok(None);
@@ -276,7 +279,7 @@ impl Engine {
 
     /// A day in the customer's time zone, in words.
     async fn local_date(&self, run: &Run, at: i64) -> Result<String, EngineError> {
-        let state = self.inner.values.customer_state(run).await?;
+        let (state, _) = self.inner.values.customer(&run.id.tenant, &run.customer).await?;
         let zone =
             state.zones.first().and_then(|z| jiff::tz::TimeZone::get(&z.zone).ok()).unwrap_or(jiff::tz::TimeZone::UTC);
         let instant = jiff::Timestamp::from_microsecond(at).map_err(|e| EngineError::Broken { what: e.to_string() })?;

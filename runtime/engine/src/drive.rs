@@ -11,7 +11,7 @@ use selvedge_workflow::plan::{Exit, Node, Op};
 use crate::decide::{self, Next};
 use crate::definition::Definition;
 use crate::engine::{Engine, Slot, lock};
-use crate::error::EngineError;
+use crate::error::{EngineError, StoreError};
 use crate::fact::{Fact, Moment};
 use crate::ports::store::RunId;
 use crate::run::Run;
@@ -29,12 +29,19 @@ impl Engine {
         let slot = self.slot(id);
         let run = {
             let mut kept = slot.run.lock().await;
-            let run = match kept.take() {
-                Some(run) => run,
-                None => self.run_state(id).await?,
+            let run = loop {
+                let run = match kept.take() {
+                    Some(run) => run,
+                    None => self.run_state(id).await?,
+                };
+                // What was taken in and did not become durable lies in the inbox still.
+                let gone = self.go(&slot, run).await.inspect_err(|_| slot.mail.store(true, Ordering::Release));
+                match gone {
+                    // Nothing of it was written: decided again, on what the store has now.
+                    Err(EngineError::Store(StoreError::Overtaken { .. })) => {}
+                    other => break other?,
+                }
             };
-            // What was taken in and did not become durable lies in the inbox still.
-            let run = self.go(&slot, run).await.inspect_err(|_| slot.mail.store(true, Ordering::Release))?;
             *kept = Some(run.clone());
             run
         };
@@ -142,7 +149,10 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         let Op::Send { purpose, template, .. } = &node.op else { return Ok(true) };
         let channel = definition.plan.templates.get(template).map_or("unknown", |t| t.medium.as_str());
-        let customer = self.inner.values.customer_state(&turn.run).await?;
+        let (customer, version) = self.inner.values.customer(&turn.run.id.tenant, &turn.run.customer).await?;
+        if let (Moment::Sending, Some(version)) = (moment, version) {
+            turn.rests_on(version);
+        }
         let now = self.now();
         let decision = definition.rules.decide(&Contact { purpose, channel, at: now, customer: &customer });
         let permitted = decision.verdict == Verdict::Permit;

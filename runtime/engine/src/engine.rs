@@ -180,7 +180,7 @@ impl Engine {
         let not_published = || EngineError::NotPublished { workflow: workflow.into() };
         let digest = self.store().published(tenant, workflow).await?.ok_or_else(not_published)?;
         let definition = self.definition(tenant, workflow, &digest).await?;
-        if self.store().customer_state(tenant, customer).await?.is_none() {
+        if self.store().customer(tenant, customer).await?.is_none() {
             return Err(EngineError::NoSuchField { customer: customer.into(), field: "record".into() });
         }
         let id = RunId { tenant: tenant.into(), interaction: self.inner.values.id("int_") };

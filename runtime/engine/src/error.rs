@@ -13,6 +13,13 @@ pub enum StoreError {
         /// The record.
         interaction: String,
     },
+    /// What a commit was decided on has changed.
+    #[error("what is known of customer `{customer}` has changed meanwhile")]
+    #[diagnostic(code(S608), help("read the customer's state again and decide again; nothing was written"))]
+    Overtaken {
+        /// The customer's id.
+        customer: String,
+    },
     /// The database said no.
     #[error("the store could not {doing}: {why}")]
     #[diagnostic(

@@ -5,7 +5,7 @@ use selvedge_record::{Draft, Sealed};
 use crate::error::EngineError;
 use crate::fact::Fact;
 use crate::ports::Micros;
-use crate::ports::store::{Commit, Link, SealedValue};
+use crate::ports::store::{Commit, Known, Link, SealedValue};
 use crate::run::Run;
 use crate::signal::Who;
 
@@ -20,6 +20,7 @@ pub struct Turn {
     sealed: Vec<SealedValue>,
     links: Vec<Link>,
     forget_card: Option<String>,
+    rests_on: Option<i64>,
 }
 
 impl Turn {
@@ -33,6 +34,7 @@ impl Turn {
             sealed: Vec::new(),
             links: Vec::new(),
             forget_card: None,
+            rests_on: None,
         }
     }
 
@@ -82,6 +84,11 @@ impl Turn {
         self.links.push(link);
     }
 
+    /// The facts of this turn were decided on this version of the customer's state.
+    pub fn rests_on(&mut self, version: i64) {
+        self.rests_on = Some(version);
+    }
+
     /// An inbox entry that the facts of this turn answer.
     pub fn consume(&mut self, number: i64) {
         self.consumed.push(number);
@@ -112,6 +119,11 @@ impl Turn {
             sealed: std::mem::take(&mut self.sealed),
             links: std::mem::take(&mut self.links),
             forget_card: self.forget_card.take(),
+            known: self.rests_on.take().map(|version| Known {
+                customer: self.run.customer.clone(),
+                version,
+                becomes: None,
+            }),
         }
     }
 }

@@ -8,16 +8,19 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::{ExposeSecret, SecretString};
 use selvedge_policy::CustomerState;
 use selvedge_vault::{DataKey, Scope, Vault, WrappedKey};
-use selvedge_workflow::dictionary::Dictionary;
+use selvedge_workflow::dictionary::{Dictionary, FieldInfo, FieldType};
 use selvedge_workflow::plan::Amount;
 use serde::{Deserialize, Serialize};
 
-use crate::error::EngineError;
+use crate::error::{EngineError, StoreError};
 use crate::fact::Commitment;
 use crate::money::{Money, Terms};
 use crate::ports::store::{RunId, SealedField, SealedValue, Store};
 use crate::ports::{CardFields, Field, Random};
 use crate::run::Run;
+
+/// How often an import is made again because a customer's state changed meanwhile.
+const MAX_TRIES: u32 = 5;
 
 /// Opens and seals values. Holds no value itself.
 #[derive(Clone)]
@@ -83,22 +86,37 @@ impl Values {
     ) -> Result<(), EngineError> {
         let mut sealed = Vec::new();
         for (path, value) in fields {
-            let class = class_of(dictionary, customer, path)?;
+            let info = in_dictionary(dictionary, customer, path)?;
+            let class = info.class.name().to_owned();
+            let number = match info.ty {
+                FieldType::Phone => Some(self.vault.number_hash(tenant, value.expose_secret()).ok_or_else(|| {
+                    EngineError::BadValue { field: path.clone(), wanted: "a phone number such as +13125550142".into() }
+                })?),
+                _ => None,
+            };
             let key = self.key(tenant, customer, &class).await?;
             let blob = key.seal(path, value.expose_secret().as_bytes(), self.random());
-            sealed.push(SealedField { path: path.clone(), class, blob });
+            sealed.push(SealedField { path: path.clone(), class, blob, number });
         }
-        let state = serde_json::to_string(state).map_err(|e| EngineError::Broken { what: e.to_string() })?;
-        Ok(self.store.put_customer(tenant, customer, &state, &sealed).await?)
+        let mut tries = 0;
+        loop {
+            let (before, seen) = self.customer(tenant, customer).await?;
+            let state = to_json(&with_what_was_said(state.clone(), before))?;
+            tries += 1;
+            match self.store.put_customer(tenant, customer, seen, &state, &sealed).await {
+                Err(StoreError::Overtaken { .. }) if tries < MAX_TRIES => {}
+                other => return Ok(other?),
+            }
+        }
     }
 
-    /// The customer's contact state as it is now. A customer without one has no consent and no zone.
-    pub async fn customer_state(&self, run: &Run) -> Result<CustomerState, EngineError> {
-        let text = self.store.customer_state(&run.id.tenant, &run.customer).await?;
-        text.map_or_else(
-            || Ok(CustomerState::default()),
-            |t| serde_json::from_str(&t).map_err(|e| EngineError::Broken { what: e.to_string() }),
-        )
+    /// The customer's contact state as it is now, and its version. A customer without one has no consent and no zone.
+    pub async fn customer(&self, tenant: &str, customer: &str) -> Result<(CustomerState, Option<i64>), EngineError> {
+        let Some(row) = self.store.customer(tenant, customer).await? else {
+            return Ok((CustomerState::default(), None));
+        };
+        let state = serde_json::from_str(&row.state).map_err(|e| EngineError::Broken { what: e.to_string() })?;
+        Ok((state, Some(row.version)))
     }
 
     /// One field of the customer, opened.
@@ -214,11 +232,23 @@ impl Values {
     }
 }
 
-fn class_of(dictionary: &Dictionary, customer: &str, path: &str) -> Result<String, EngineError> {
-    let info = dictionary
-        .get(path)
-        .ok_or_else(|| EngineError::NoSuchField { customer: customer.into(), field: path.into() })?;
-    Ok(info.class.name().to_owned())
+fn in_dictionary<'d>(dictionary: &'d Dictionary, customer: &str, path: &str) -> Result<&'d FieldInfo, EngineError> {
+    dictionary.get(path).ok_or_else(|| EngineError::NoSuchField { customer: customer.into(), field: path.into() })
+}
+
+/// An import adds to what was ever said about consent and takes nothing of it back: an opt-out outlives it.
+fn with_what_was_said(mut imported: CustomerState, before: CustomerState) -> CustomerState {
+    for consent in before.consents {
+        if !imported.consents.contains(&consent) {
+            imported.consents.push(consent);
+        }
+    }
+    imported
+}
+
+/// A customer's state as it is kept.
+pub fn to_json(state: &CustomerState) -> Result<String, EngineError> {
+    serde_json::to_string(state).map_err(|e| EngineError::Broken { what: e.to_string() })
 }
 
 fn text(path: &str, bytes: &[u8]) -> Result<SecretString, EngineError> {

@@ -173,9 +173,9 @@ fn engine_status(error: &EngineError) -> StatusCode {
         | EngineError::NoSuchClass { .. }
         | EngineError::Limit { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         EngineError::NotNow { .. } => StatusCode::CONFLICT,
-        EngineError::Store(StoreError::Conflict { .. } | StoreError::Unavailable { .. }) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        EngineError::Store(
+            StoreError::Conflict { .. } | StoreError::Overtaken { .. } | StoreError::Unavailable { .. },
+        ) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -113,10 +113,23 @@ impl Log for Away {
 
 #[async_trait]
 impl Customers for Away {
-    async fn put_customer(&self, _: &str, _: &str, _: &str, _: &[SealedField]) -> Result<(), StoreError> {
+    async fn put_customer(
+        &self,
+        _: &str,
+        _: &str,
+        _: Option<i64>,
+        _: &str,
+        _: &[SealedField],
+    ) -> Result<(), StoreError> {
         away()
     }
-    async fn customer_state(&self, _: &str, _: &str) -> Result<Option<String>, StoreError> {
+    async fn customer(&self, _: &str, _: &str) -> Result<Option<CustomerRow>, StoreError> {
+        away()
+    }
+    async fn customers_at(&self, _: &str, _: &[u8; 32]) -> Result<Vec<String>, StoreError> {
+        away()
+    }
+    async fn open_interactions(&self, _: &str, _: &str) -> Result<Vec<RunId>, StoreError> {
         away()
     }
     async fn field(&self, _: &str, _: &str, _: &str) -> Result<Option<SealedField>, StoreError> {

@@ -48,7 +48,7 @@ impl Vault {
         *self.derive("salt", context)
     }
 
-    fn derive(&self, purpose: &str, context: &str) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn derive(&self, purpose: &str, context: &str) -> Zeroizing<[u8; 32]> {
         let tag = hmac::sign(&self.deriving, &parts(&[purpose, context]));
         let mut bytes = Zeroizing::new([0; 32]);
         bytes.copy_from_slice(tag.as_ref());

@@ -16,6 +16,7 @@ mod derived;
 mod envelope;
 mod error;
 mod keys;
+mod number;
 mod transient;
 
 pub use card::{Brand, Card, CardFault, find_card_numbers, redact_card_numbers};

@@ -121,7 +121,7 @@ impl Stage {
             .publish(TENANT, &files, WORKFLOW, &facts)
             .await?
             .map_err(|findings| Failure::Findings { findings })?;
-        if folder.store.customer_state(TENANT, PATIENT).await?.is_none() {
+        if folder.store.customer(TENANT, PATIENT).await?.is_none() {
             engine.put_customer(&definition.dictionary, TENANT, PATIENT, &consents(clock.now()), &fields()).await?;
         }
 

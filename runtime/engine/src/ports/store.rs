@@ -44,6 +44,30 @@ pub struct Commit {
     pub links: Vec<Link>,
     /// A card whose number is not needed any more.
     pub forget_card: Option<String>,
+    /// What these events rest on that others may change meanwhile.
+    pub known: Option<Known>,
+}
+
+/// What was known of a customer when a commit was decided. When it is not what is known any more, the commit is
+/// refused with [`StoreError::Overtaken`] and has to be decided anew: an opt-out that is durable before the intent of
+/// a message voids the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The customer.
+    pub customer: String,
+    /// The version of their state that was read.
+    pub version: i64,
+    /// Their state from now on (JSON of `policy::CustomerState`), where these events change it.
+    pub becomes: Option<String>,
+}
+
+/// A customer's contact state as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomerRow {
+    /// JSON of `policy::CustomerState`.
+    pub state: String,
+    /// Grows by one with every change.
+    pub version: i64,
 }
 
 /// A run as lists show it. Derived from the record; never a second truth.
@@ -161,16 +185,23 @@ pub trait Log: Send + Sync {
 /// Customers, and what is kept about them under lock.
 #[async_trait]
 pub trait Customers: Send + Sync {
-    /// Sets or replaces a customer's contact state (JSON of `policy::CustomerState`) and sealed fields.
+    /// Sets or replaces a customer's contact state (JSON of `policy::CustomerState`) and sealed fields. `seen` is the
+    /// version that `state` was made from, `None` for a new customer; [`StoreError::Overtaken`]: there is another.
     async fn put_customer(
         &self,
         tenant: &str,
         customer: &str,
+        seen: Option<i64>,
         state: &str,
         fields: &[SealedField],
     ) -> Result<(), StoreError>;
     /// The contact state as it is at this moment.
-    async fn customer_state(&self, tenant: &str, customer: &str) -> Result<Option<String>, StoreError>;
+    async fn customer(&self, tenant: &str, customer: &str) -> Result<Option<CustomerRow>, StoreError>;
+    /// The customers who have a phone number on file, in order: by its keyed hash, because no number stands in the
+    /// store.
+    async fn customers_at(&self, tenant: &str, number: &[u8; 32]) -> Result<Vec<String>, StoreError>;
+    /// The interactions of a customer that are not over.
+    async fn open_interactions(&self, tenant: &str, customer: &str) -> Result<Vec<RunId>, StoreError>;
     /// One sealed field.
     async fn field(&self, tenant: &str, customer: &str, path: &str) -> Result<Option<SealedField>, StoreError>;
 }
@@ -184,6 +215,8 @@ pub struct SealedField {
     pub class: String,
     /// Under the customer's data key of that class.
     pub blob: Vec<u8>,
+    /// The keyed hash that it is found by, where it is a phone number.
+    pub number: Option<[u8; 32]>,
 }
 
 /// Keys, sealed values, cards, links.

@@ -9,6 +9,7 @@ use selvedge_record::Sealed;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::customers::keep_known;
 use super::safe::forget;
 use super::writer::Desk;
 use super::{SqliteStore, unavailable};
@@ -159,7 +160,10 @@ async fn write_events(desk: &mut Desk, id: &RunId, events: Vec<Sealed>) -> Resul
 /// A turn as rows.
 fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Result<(), StoreError>> {
     Box::pin(async move {
-        let Commit { id, events, summary, consumed, sealed, links, forget_card } = commit;
+        let Commit { id, events, summary, consumed, sealed, links, forget_card, known } = commit;
+        if let Some(known) = known {
+            keep_known(desk, &id.tenant, known).await?;
+        }
         write_events(desk, &id, events).await?;
         write_summary(desk, &id, summary).await?;
         for number in consumed {

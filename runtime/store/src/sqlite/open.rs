@@ -10,9 +10,10 @@ use super::writer::{Watch, Writer};
 use super::{SqliteStore, log, unavailable};
 
 /// The schema that this binary writes.
-pub const SCHEMA: i64 = 1;
+pub const SCHEMA: i64 = 2;
 /// How each version is reached from the one before.
-const MIGRATIONS: [&str; SCHEMA as usize] = [include_str!("../../migrations/sqlite/0001_first.sql")];
+const MIGRATIONS: [&str; SCHEMA as usize] =
+    [include_str!("../../migrations/sqlite/0001_first.sql"), include_str!("../../migrations/sqlite/0002_numbers.sql")];
 /// The file in the data folder.
 const FILE: &str = "selvedge.db";
 /// What SQLite keeps beside it while somebody writes, or when somebody was killed.

@@ -38,6 +38,9 @@ macro_rules! on_each {
         );
         $crate::stories::on_each!(@ $place, safe:
             a_customer_is_replaced_field_by_field,
+            what_was_decided_on_an_older_state_is_refused,
+            a_customer_is_found_by_the_hash_of_a_number,
+            a_customer_s_open_interactions_are_found,
             all_callers_get_the_first_data_key,
             a_card_goes_with_its_key_and_with_the_commit,
             definitions_are_kept_and_pointed_at,

@@ -40,7 +40,7 @@ impl Author {
     pub fn turn(&mut self, events: usize) -> Commit {
         let events = (0..events).map(|_| self.event()).collect();
         let (id, summary) = (self.id.clone(), summary("owed"));
-        Commit { id, events, summary, consumed: vec![], sealed: vec![], links: vec![], forget_card: None }
+        Commit { id, events, summary, consumed: vec![], sealed: vec![], links: vec![], forget_card: None, known: None }
     }
 
     fn event(&mut self) -> Sealed {
