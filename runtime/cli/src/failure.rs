@@ -92,6 +92,36 @@ pub enum Failure {
         /// The folder.
         folder: String,
     },
+    /// A backup that is not whole, or was changed.
+    #[error("the backup `{folder}` is not what was written: {why}")]
+    #[diagnostic(code(C920), help("nothing was restored; take another copy of the backup, or an older one: {folder}"))]
+    Damaged {
+        /// The backup.
+        folder: String,
+        /// What does not hold.
+        why: String,
+    },
+    /// There is something already.
+    #[error("`{folder}` is not empty")]
+    #[diagnostic(code(C921), help("name a folder that does not exist yet; nothing was changed"))]
+    NotEmpty {
+        /// The folder.
+        folder: String,
+    },
+    /// The keys are those of other data.
+    #[error("the keys in `{keys}` are not those of the backup: {why}")]
+    #[diagnostic(
+        code(C922),
+        help(
+            "give `--keys` the folder with the `master.key` and `log.key` that the node had when the backup was taken; nothing was restored"
+        )
+    )]
+    OtherKeys {
+        /// The folder of keys.
+        keys: String,
+        /// What does not fit.
+        why: String,
+    },
     /// A key that was given is none.
     #[error("`{given}` is not a log's public key, nor a file with one")]
     #[diagnostic(

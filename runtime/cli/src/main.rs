@@ -4,6 +4,7 @@
 
 #[macro_use]
 mod print;
+mod backup;
 mod clock;
 mod connector;
 mod demo;
@@ -39,6 +40,10 @@ struct Arguments {
 enum Command {
     /// Play the healthcare story on real parts and vendor doubles, and verify its evidence.
     Demo(demo::Arguments),
+    /// Take a data folder away while its node runs: a verified snapshot, without the keys.
+    Backup(backup::Backup),
+    /// Bring a backup back as a new data folder.
+    Restore(backup::Restore),
     /// List, export, verify and read records.
     #[command(subcommand)]
     Record(record::Command),
@@ -72,6 +77,8 @@ fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match arguments.command {
             Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Backup(arguments) => backup::backup(arguments).await,
+            Command::Restore(arguments) => backup::restore(arguments).await,
             Command::Record(command) => record::run(command).await,
             Command::Workflow(command) => workflow::run(command).await,
             Command::Connector(command) => connector::run(command).await,

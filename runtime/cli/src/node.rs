@@ -16,7 +16,7 @@ use selvedge_engine::{Engine, Parts, Settings};
 use selvedge_record::LogKey;
 use selvedge_store::SqliteStore;
 use selvedge_store::sqlite::writer::Watch;
-use selvedge_vault::{MasterKey, Vault, load_or_create_seed};
+use selvedge_vault::{MasterKey, Scope, Vault, WrappedKey, load_or_create_seed};
 
 use crate::clock::SystemRandom;
 use crate::failure::Failure as Fault;
@@ -65,13 +65,24 @@ impl Folder {
         }
         let random = |out: &mut [u8]| SystemRandom.fill(out);
         let vault = Arc::new(Vault::new(MasterKey::load_or_create(&keys, &random)?));
-        let seed = load_or_create_seed(&keys, "log.key", &random)?;
-        let log_key = Arc::new(LogKey::from_seed(&log_name(&seed), &seed)?);
+        let log_key = Arc::new(log_key(&keys)?);
         let public = path.join(PUBLIC_KEY);
         if !public.exists() {
             std::fs::write(&public, format!("{}\n", log_key.verifier())).map_err(|e| Fault::write(&public, &e))?;
         }
         Ok(Folder { path: path.to_path_buf(), store, vault, log_key, _lock: lock })
+    }
+
+    /// Whether the master key here is the one that these data are sealed under; yes where nothing is sealed.
+    pub fn opens(&self, data_key: Option<&(String, String, String, Vec<u8>)>) -> bool {
+        let scope = |tenant: &String, subject: &String, class: &String| Scope {
+            tenant: tenant.clone(),
+            subject: subject.clone(),
+            class: class.clone(),
+        };
+        data_key.is_none_or(|(tenant, subject, class, wrapped)| {
+            self.vault.unwrap(&scope(tenant, subject, class), &WrappedKey(wrapped.clone())).is_ok()
+        })
     }
 
     /// The time of the newest event: the clock must not stand before it.
@@ -99,6 +110,12 @@ impl Folder {
     }
 }
 
+/// The log's key in a folder of keys, made on the first call.
+pub fn log_key(keys: &Path) -> miette::Result<LogKey> {
+    let seed = load_or_create_seed(keys, "log.key", &|out: &mut [u8]| SystemRandom.fill(out))?;
+    Ok(LogKey::from_seed(&log_name(&seed), &seed)?)
+}
+
 /// A name that no other log has, as witnesses need it; 32 bits of a hash of the seed tell nothing about it.
 fn log_name(seed: &[u8; 32]) -> String {
     let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
@@ -107,7 +124,8 @@ fn log_name(seed: &[u8; 32]) -> String {
     format!("selvedge.log/{}", hex::encode(&hash.finish().as_ref()[..4]))
 }
 
-fn create(path: &Path) -> miette::Result<()> {
+/// Makes a folder that is its owner's alone.
+pub fn create(path: &Path) -> miette::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| Fault::write(path, &e).into())
 }

@@ -69,6 +69,9 @@ impl Engine {
         turn.add(&Who::host(), self.now(), intended)?;
         self.flush(turn).await?;
         let connectors = &self.inner.parts.connectors;
+        if let Some(facts) = self.done_since(definition, turn, node, &effect, &class, &call).await {
+            return turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts);
+        }
         let outcome = match payload {
             Payload::Message { to, text } => Outcome::Sent(connectors.send(&call, to, text).await),
             Payload::Subject(field) => Outcome::Checked(connectors.check(&call, field).await),

@@ -8,7 +8,7 @@ mod signal;
 use selvedge_policy::{Verdict, assess};
 use selvedge_workflow::plan::{Amount, Ending, Exit, Node, Op, Plan, Target};
 
-pub use self::effect::{MAX_ASKED, MAX_ATTEMPTS, MAX_PAUSE, SETTLE, after, asked, card_node};
+pub use self::effect::{Before, MAX_ASKED, MAX_ATTEMPTS, MAX_PAUSE, SETTLE, after, asked, before, card_node};
 pub use self::rules::{contact_decided, stale_target};
 pub use self::signal::{MAX_PROOFS, on_signal};
 use crate::error::EngineError;

@@ -35,7 +35,7 @@ pub enum StoreError {
         why: String,
     },
     /// The data were written by a newer Selvedge.
-    #[error("the data folder has schema version {found}; this binary knows {known}")]
+    #[error("the data have schema version {found}; this binary knows {known}")]
     #[diagnostic(code(S603), help("start the newer `selvedge` that wrote it; this one has changed nothing"))]
     Newer {
         /// In the folder.

@@ -327,6 +327,13 @@ pub enum Fact {
         /// Back to the page.
         next: Next,
     },
+    /// The record came out of a backup. What the run did after `until` is not in it, so an effect is asked about
+    /// before it is made, where its class wants that.
+    #[serde(rename = "run.restored")]
+    Restored {
+        /// The time of the newest event of all runs in the backup.
+        until: Micros,
+    },
     /// The interaction is over.
     #[serde(rename = "interaction.closed")]
     Closed {

@@ -21,6 +21,7 @@ pub mod fact;
 pub mod money;
 pub mod page;
 pub mod ports;
+mod restored;
 pub mod run;
 pub mod signal;
 mod turn;

@@ -110,6 +110,8 @@ pub struct Run {
     pub at: At,
     /// How far it got there.
     pub phase: Phase,
+    /// The record came out of a backup, which holds what happened until then. More may have happened.
+    pub restored: Option<Micros>,
     /// Whether the last word was said.
     pub closed: bool,
     /// How often each node was entered.
@@ -185,6 +187,7 @@ impl Run {
             updated: time,
             at: At::End("failed".into()),
             phase: Phase::Entered,
+            restored: None,
             closed: false,
             visits: BTreeMap::new(),
             assertions: Vec::new(),
@@ -308,6 +311,7 @@ impl Run {
                 self.card = None;
                 self.enter(next);
             }
+            Fact::Restored { until } => self.restored = Some(*until),
             Fact::Closed { .. } => self.closed = true,
         }
     }

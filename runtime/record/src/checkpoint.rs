@@ -98,6 +98,12 @@ impl LogKey {
         format!("{text}\n{SIGNATURE_PREFIX}{} {}\n", self.verifier.name, BASE64.encode(signature))
     }
 
+    /// Signs a text that is no checkpoint, such as the manifest of a backup, as base64. A signature over one `kind`
+    /// of text holds for no other.
+    pub fn sign_text(&self, kind: &str, text: &str) -> String {
+        BASE64.encode(self.sign_bytes(text_message(kind, text).as_bytes()))
+    }
+
     /// The bare signature. Callers begin their message with a domain of its own that holds a space, so that
     /// no message is a checkpoint: the first line of one is a key name, which has none.
     pub(crate) fn sign_bytes(&self, message: &[u8]) -> Vec<u8> {
@@ -146,6 +152,12 @@ impl LogVerifier {
         Ok(checkpoint)
     }
 
+    /// Whether this key signed the text with [`LogKey::sign_text`].
+    pub fn has_signed_text(&self, kind: &str, text: &str, signature: &str) -> bool {
+        let signature = BASE64.decode(signature).unwrap_or_default();
+        self.verify_bytes(text_message(kind, text).as_bytes(), &signature)
+    }
+
     /// Whether the lines hold this key's signature. Each line must be well-formed, whoever signed it.
     fn has_signed(&self, text: &str, lines: &str) -> Result<bool, RecordError> {
         let Some(lines) = lines.strip_suffix('\n') else {
@@ -171,6 +183,11 @@ impl LogVerifier {
     pub(crate) fn verify_bytes(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.public).verify(message, signature).is_ok()
     }
+}
+
+/// The first line holds a space, so it is never the text of a checkpoint, nor of a pack's seal.
+fn text_message(kind: &str, text: &str) -> String {
+    format!("selvedge.text/1 {kind}\n{text}")
 }
 
 /// `— name base64`, the bytes being a four-byte key id and the signature.

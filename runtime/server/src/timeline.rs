@@ -161,6 +161,10 @@ fn say(fact: &Fact) -> Said {
         Fact::CardForgotten { node, why, .. } => {
             Said::warning(format!("{}: the card must be entered again", step_of(node))).with([why.clone()])
         }
+        Fact::Restored { until } => Said::warning("restored from a backup").with([format!(
+            "what happened after {} may be missing here; the vendor is asked before money moves",
+            moment_of(*until)
+        )]),
         Fact::Closed { ending } => {
             let tone = if ending == "completed" { Tone::Good } else { Tone::Bad };
             Said::new(tone, format!("interaction over: {ending}"))

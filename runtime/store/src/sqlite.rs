@@ -1,5 +1,6 @@
 //! The store on SQLite: one file, one writer, a pool of readers.
 
+pub mod backup;
 mod customers;
 mod definitions;
 mod journal;

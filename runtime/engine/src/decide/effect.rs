@@ -26,6 +26,30 @@ pub(super) fn resume<'p>(node: &'p Node, effect: &Effect, class: &str, now: Micr
     }
 }
 
+/// What an effect meets between its intent and its attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Before {
+    /// Nothing: it leaves.
+    Leave,
+    /// The vendor is asked whether it knows the effect already; where it does not, it leaves.
+    Ask,
+    /// It does not leave.
+    Take(Vec<Fact>),
+}
+
+/// A run that came out of a backup may have made this effect already, at any time since: longer ago than a vendor
+/// remembers an idempotency key to answer it twice, so money is asked about by its name first.
+pub fn before(run: &Run, node: &Node, effect: &Effect, class: &str) -> Before {
+    match (run.restored, class) {
+        (None, _) | (_, "pure" | "idempotent") => Before::Leave,
+        (Some(_), "reconcile") => Before::Ask,
+        (Some(_), _) => {
+            let why = "the host was restored from a backup, and it may have been done since".into();
+            Before::Take(vec![needs_person(node, effect, why, Vec::new())])
+        }
+    }
+}
+
 fn unclear(node: &Node, effect: &Effect, why: String, accesses: Vec<Access>, asked: u32, at: Micros) -> Fact {
     Fact::Unclear { node: node.name.clone(), key: effect.key.clone(), why, accesses, asked, at }
 }

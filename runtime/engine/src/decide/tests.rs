@@ -460,3 +460,23 @@ fn a_card_is_kept_on_no_way_that_leaves_its_charge() {
         assert_eq!(sheet.run.card.is_some(), there, "dice {dice}: {:?}", sheet.run.at);
     }
 }
+
+#[test]
+fn in_a_restored_run_money_is_asked_about_and_what_must_not_come_twice_goes_to_a_person() {
+    let definition = definition();
+    let mut sheet = Sheet::open(&definition);
+    until(&mut sheet, &definition, "first-payment.charge", |p| matches!(p, Phase::Permitted));
+    let node = node(&definition.plan, &sheet.run).unwrap().unwrap();
+    let effect = Effect { key: sheet.run.key(&node.name), attempt: 1, since: sheet.now };
+    let classes = ["pure", "idempotent", "reconcile", "never-retry"];
+    for class in classes {
+        assert_eq!(before(&sheet.run, node, &effect, class), Before::Leave, "{class}: nothing is asked for nothing");
+    }
+    sheet.add(Fact::Restored { until: sheet.now });
+    let [pure, idempotent, reconcile, never] = classes.map(|class| before(&sheet.run, node, &effect, class));
+    assert_eq!((pure, idempotent, reconcile), (Before::Leave, Before::Leave, Before::Ask));
+    assert!(
+        matches!(&never, Before::Take(facts) if matches!(facts.as_slice(), [Fact::NeedsPerson { .. }])),
+        "{never:?}"
+    );
+}

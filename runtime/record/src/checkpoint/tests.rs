@@ -131,3 +131,16 @@ proptest! {
         let _ = signature_line(&text);
     }
 }
+
+#[test]
+fn a_text_is_signed_for_its_kind_and_key_alone() {
+    let key = LogKey::from_seed("selvedge.demo/log", &[1; 32]).unwrap();
+    let other = LogKey::from_seed("selvedge.demo/log", &[2; 32]).unwrap();
+    let signature = key.sign_text("backup", "{}");
+
+    assert!(key.verifier().has_signed_text("backup", "{}", &signature));
+    assert!(!key.verifier().has_signed_text("backup", "{ }", &signature));
+    assert!(!key.verifier().has_signed_text("letter", "{}", &signature));
+    assert!(!key.verifier().has_signed_text("backup", "{}", "not base64"));
+    assert!(!other.verifier().has_signed_text("backup", "{}", &signature));
+}

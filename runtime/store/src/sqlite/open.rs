@@ -63,14 +63,14 @@ impl SqliteStore {
     }
 }
 
-async fn version(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+pub(super) async fn version(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
     sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(connection)
         .await
         .map_err(unavailable("read the schema version"))
 }
 
-fn refuse_newer(found: i64) -> Result<(), StoreError> {
+pub(super) fn refuse_newer(found: i64) -> Result<(), StoreError> {
     if found > SCHEMA {
         return Err(StoreError::Newer { found, known: SCHEMA });
     }

@@ -5,8 +5,8 @@
 use futures_core::future::BoxFuture;
 use selvedge_engine::StoreError;
 use selvedge_record::Frontier;
-use sqlx::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{log, unavailable};
 
@@ -45,14 +45,28 @@ type Work = Box<dyn for<'d> FnOnce(Option<&'d mut Desk>) -> BoxFuture<'d, (bool,
 #[derive(Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Work>,
+    /// Nothing is ever sent; it ends when the connection is closed.
+    open: watch::Receiver<()>,
 }
 
 impl Writer {
     /// Starts the writer on its connection.
     pub fn start(connection: SqliteConnection, watch: Option<Watch>) -> Writer {
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
-        tokio::spawn(serve(Desk { connection, edge: Frontier::new() }, jobs, watch));
-        Writer { queue }
+        let (closes, open) = watch::channel(());
+        tokio::spawn(async move {
+            let desk = serve(Desk { connection, edge: Frontier::new() }, jobs, watch).await;
+            let _ = desk.connection.close().await;
+            drop(closes);
+        });
+        Writer { queue, open }
+    }
+
+    /// Lets the writer end, and returns when its connection is closed: when all others let go of it as well.
+    pub async fn close(self) {
+        let Writer { queue, mut open } = self;
+        drop(queue);
+        while open.changed().await.is_ok() {}
     }
 
     /// Runs `job` in a transaction and returns its result once that transaction is on disk.
@@ -87,11 +101,12 @@ impl Writer {
     }
 }
 
-async fn serve(mut desk: Desk, mut jobs: mpsc::Receiver<Work>, watch: Option<Watch>) {
+async fn serve(mut desk: Desk, mut jobs: mpsc::Receiver<Work>, watch: Option<Watch>) -> Desk {
     let mut batch = Vec::new();
     while jobs.recv_many(&mut batch, MAX_BATCH).await > 0 {
         write(&mut desk, &mut batch, watch.as_ref()).await;
     }
+    desk
 }
 
 async fn write(desk: &mut Desk, batch: &mut Vec<Work>, watch: Option<&Watch>) {

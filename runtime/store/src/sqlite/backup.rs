@@ -1,0 +1,179 @@
+//! A snapshot of a database that others are writing, and whether a database holds together.
+//!
+//! `VACUUM INTO` reads in one transaction, so the snapshot is the database as of one commit, while writers go on;
+//! it has no free pages, so nothing that was deleted travels with it.
+
+use std::path::Path;
+
+use selvedge_engine::StoreError;
+use selvedge_engine::ports::store::RunId;
+use selvedge_record::{Event, Frontier, Hash};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sqlx::{ConnectOptions, Row, SqliteConnection};
+
+use super::{SqliteStore, unavailable};
+
+/// How many events are in memory at a time.
+const PAGE: i64 = 1024;
+
+/// What a database holds, after all of it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// The version of its schema.
+    pub schema: i64,
+    /// Events in the log.
+    pub events: u64,
+    /// The root over them.
+    pub root: Hash,
+    /// The time of the newest event of a run, in UTC microseconds; 0 where there is none.
+    pub newest: i64,
+    /// The newest checkpoint, and the root of the log at its size: they must agree, which the log's key can say.
+    pub checkpoint: Option<(String, Hash)>,
+    /// A data key as it is kept, with its tenant, subject and class: the master key must open it.
+    pub data_key: Option<(String, String, String, Vec<u8>)>,
+}
+
+impl SqliteStore {
+    /// Writes the database as of now to `file`, which must not exist. Others write on meanwhile.
+    pub async fn snapshot(&self, file: &Path) -> Result<(), StoreError> {
+        let doing = "take a snapshot";
+        let name = file.to_str().ok_or_else(|| StoreError::Unavailable {
+            doing: doing.into(),
+            why: "the name of the file is not UTF-8".into(),
+        })?;
+        let query = sqlx::query("VACUUM INTO ?").bind(name);
+        query.execute(&self.read).await.map(|_| ()).map_err(unavailable(doing))
+    }
+
+    /// Lets go of the database, and returns when nobody holds it: SQLite has then moved the WAL into the file.
+    pub async fn close(self) {
+        let SqliteStore { read, writer } = self;
+        read.close().await;
+        writer.close().await;
+    }
+
+    /// The runs that are not over.
+    pub async fn unfinished(&self) -> Result<Vec<RunId>, StoreError> {
+        let rows = sqlx::query("SELECT tenant, interaction FROM runs WHERE over = 0").fetch_all(&self.read).await;
+        let rows = rows.map_err(unavailable("list open runs"))?;
+        Ok(rows.iter().map(|r| RunId { tenant: r.get("tenant"), interaction: r.get("interaction") }).collect())
+    }
+}
+
+/// Looks at all of a database, and changes nothing.
+///
+/// Errors: S602, S603 for a newer schema, S605 naming what does not hold: SQLite's own check of its pages, an event
+/// that is not what it was or not where its record continues, a log whose edge is not that of its events.
+pub async fn examine(file: &Path) -> Result<Examined, StoreError> {
+    let doing = unavailable("open a database to examine it");
+    let options = SqliteConnectOptions::new().filename(file).read_only(true).disable_statement_logging();
+    let mut database = options.connect().await.map_err(doing)?;
+    let schema = super::open::version(&mut database).await?;
+    super::open::refuse_newer(schema)?;
+    pages_are_whole(&mut database).await?;
+    records_are_whole(&mut database).await?;
+    let newest: Option<(i64, String)> = sqlx::query_as("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1")
+        .fetch_optional(&mut database)
+        .await
+        .map_err(unavailable("read a checkpoint"))?;
+    let (edge, checkpoint) = log_is_whole(&mut database, newest).await?;
+    let newest: Option<i64> = sqlx::query_scalar("SELECT max(updated) FROM runs")
+        .fetch_one(&mut database)
+        .await
+        .map_err(unavailable("read the newest time"))?;
+    let data_key = sqlx::query_as("SELECT tenant, subject, class, wrapped FROM data_keys LIMIT 1")
+        .fetch_optional(&mut database)
+        .await
+        .map_err(unavailable("read a data key"))?;
+    let (events, root, newest) = (edge.size(), edge.root(), newest.unwrap_or(0));
+    Ok(Examined { schema, events, root, newest, checkpoint, data_key })
+}
+
+async fn pages_are_whole(database: &mut SqliteConnection) -> Result<(), StoreError> {
+    let said: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(1)")
+        .fetch_all(database)
+        .await
+        .map_err(unavailable("check the database"))?;
+    // SQLite's words name tables and pages, never values.
+    if said == ["ok"] { Ok(()) } else { Err(unreadable(said.join("; "))) }
+}
+
+/// Each event is what was written, and each record one chain without a gap.
+async fn records_are_whole(database: &mut SqliteConnection) -> Result<(), StoreError> {
+    let sql = "SELECT tenant, interaction, seq, hash, body FROM events \
+               WHERE (tenant, interaction, seq) > (?, ?, ?) ORDER BY tenant, interaction, seq LIMIT ?";
+    let mut last = (String::new(), String::new(), -1_i64);
+    let mut head = Hash::ZERO;
+    loop {
+        let query = sqlx::query(sql).bind(&last.0).bind(&last.1).bind(last.2).bind(PAGE);
+        let page = query.fetch_all(&mut *database).await.map_err(unavailable("read the records"))?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        for row in &page {
+            let (tenant, interaction, seq): (String, String, i64) =
+                (row.get("tenant"), row.get("interaction"), row.get("seq"));
+            if (&tenant, &interaction) != (&last.0, &last.1) {
+                (last, head) = ((tenant, interaction, -1), Hash::ZERO);
+            }
+            let hold = || unreadable(format!("event {seq} of record `{}` is not the one that was written", last.1));
+            let body: &str = row.get("body");
+            let event = Event::parse(body).map_err(|_| hold())?;
+            let in_place = event.tenant == last.0 && event.interaction == last.1 && seq == last.2 + 1;
+            let chained = event.prev == head && i64::try_from(event.seq) == Ok(seq) && event.hash == leaf(row)?;
+            if !(in_place && chained) {
+                return Err(hold());
+            }
+            (last.2, head) = (seq, event.hash);
+        }
+    }
+}
+
+/// The edge is that of the events, without a gap. With it: a checkpoint and the root that the log had at its size.
+async fn log_is_whole(
+    database: &mut SqliteConnection,
+    newest: Option<(i64, String)>,
+) -> Result<(Frontier, Option<(String, Hash)>), StoreError> {
+    let sql = "SELECT idx, hash FROM events WHERE idx >= ? ORDER BY idx LIMIT ?";
+    let (mut log, mut at_checkpoint) = (Frontier::new(), None);
+    loop {
+        let mut look = |log: &Frontier| match &newest {
+            Some((size, note)) if u64::try_from(*size) == Ok(log.size()) => {
+                at_checkpoint = Some((note.clone(), log.root()))
+            }
+            _ => {}
+        };
+        look(&log);
+        let from = super::journal::as_i64(log.size());
+        let page = sqlx::query(sql).bind(from).bind(PAGE).fetch_all(&mut *database).await;
+        let page = page.map_err(unavailable("read the log"))?;
+        if page.is_empty() {
+            break;
+        }
+        for row in &page {
+            let index = log.push(leaf(row)?);
+            if row.get::<i64, _>("idx") != super::journal::as_i64(index) {
+                return Err(unreadable(format!("leaf {index} of the log is missing")));
+            }
+            look(&log);
+        }
+    }
+    if super::log::edge(&mut *database).await? != log {
+        return Err(unreadable(format!("the edge of the log is not that of its {} events", log.size())));
+    }
+    match (&newest, &at_checkpoint) {
+        (Some((size, _)), None) => {
+            Err(unreadable(format!("a checkpoint over {size} events; there are {}", log.size())))
+        }
+        _ => Ok((log, at_checkpoint)),
+    }
+}
+
+fn leaf(row: &SqliteRow) -> Result<Hash, StoreError> {
+    let bytes: Vec<u8> = row.get("hash");
+    <[u8; 32]>::try_from(bytes).map(Hash).map_err(|_| unreadable("a leaf of the log".into()))
+}
+
+fn unreadable(what: String) -> StoreError {
+    StoreError::Unreadable { what }
+}
