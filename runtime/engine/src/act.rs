@@ -13,7 +13,7 @@ use crate::decide::{self, Outcome};
 use crate::definition::Definition;
 use crate::drive::connector_actor;
 use crate::engine::Engine;
-use crate::error::EngineError;
+use crate::error::{EngineError, StoreError};
 use crate::fact::{Commitment, Fact, Moment};
 use crate::ports::store::Link;
 use crate::ports::{Call, CardFields, Field};
@@ -68,6 +68,10 @@ impl Engine {
         };
         turn.add(&Who::host(), self.now(), intended)?;
         self.flush(turn).await?;
+        // The commit has checked the lease; a node that was paused since then must not let the effect out.
+        if !self.store().leases_run() {
+            return Err(StoreError::Stale { interaction: turn.run.id.interaction.clone() }.into());
+        }
         let connectors = &self.inner.parts.connectors;
         if let Some(facts) = self.done_since(definition, turn, node, &effect, &class, &call).await {
             return turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts);

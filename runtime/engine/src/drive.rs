@@ -10,10 +10,10 @@ use selvedge_workflow::plan::{Exit, Node, Op};
 
 use crate::decide::{self, Next};
 use crate::definition::Definition;
-use crate::engine::{Engine, Slot, lock};
+use crate::engine::{Engine, Held, Slot, lock};
 use crate::error::{EngineError, StoreError};
 use crate::fact::{Fact, Moment};
-use crate::ports::store::RunId;
+use crate::ports::store::{Asked, Commit, Lease, RunId};
 use crate::run::Run;
 use crate::signal::{Delivered, Signal, Who};
 use crate::turn::Turn;
@@ -23,30 +23,68 @@ const MAX_MAIL: u32 = 64;
 /// How many events one transaction may hold.
 const MAX_EVENTS: usize = 64;
 
+/// What came of driving a run.
+pub(crate) enum Driven {
+    /// It went as far as it goes; this is where it stands.
+    Here(Box<Run>),
+    /// There was nothing to do.
+    Idle,
+    /// Another node has its lease.
+    Elsewhere,
+}
+
 impl Engine {
-    /// Drives a run as far as it goes. One driver at a time; a second one waits and then finds nothing to do.
-    pub(crate) async fn drive(&self, id: &RunId) -> Result<Run, EngineError> {
+    /// Drives a run as far as it goes, if this node has its lease or gets it. One driver at a time; a second one
+    /// waits and then finds nothing to do.
+    pub(crate) async fn drive(&self, id: &RunId) -> Result<Driven, EngineError> {
         let slot = self.slot(id);
-        let run = {
-            let mut kept = slot.run.lock().await;
-            let run = loop {
-                let run = match kept.take() {
-                    Some(run) => run,
-                    None => self.run_state(id).await?,
-                };
-                // What was taken in and did not become durable lies in the inbox still.
-                let gone = self.go(&slot, run).await.inspect_err(|_| slot.mail.store(true, Ordering::Release));
-                match gone {
-                    // Nothing of it was written: decided again, on what the store has now.
-                    Err(EngineError::Store(StoreError::Overtaken { .. })) => {}
-                    other => break other?,
+        let driven = {
+            let mut held = slot.held.lock().await;
+            match self.hold(id, &mut held).await? {
+                Asked::Leased(lease) => {
+                    let gone = self.carry(&slot, id, lease, held.as_mut().and_then(|held| held.run.take())).await;
+                    match &gone {
+                        // Put down, or taken over: nothing of it is ours any more.
+                        Ok(_) | Err(EngineError::Store(StoreError::Stale { .. })) => *held = None,
+                        Err(_) => {}
+                    }
+                    Driven::Here(Box::new(gone?))
                 }
-            };
-            *kept = Some(run.clone());
-            run
+                Asked::Idle => Driven::Idle,
+                Asked::Elsewhere => Driven::Elsewhere,
+            }
         };
         self.put_down(id, slot);
-        Ok(run)
+        Ok(driven)
+    }
+
+    /// The lease that is held, or else one that is asked for.
+    async fn hold(&self, id: &RunId, held: &mut Option<Held>) -> Result<Asked, EngineError> {
+        if let Some(held) = held {
+            return Ok(Asked::Leased(held.lease));
+        }
+        let asked = self.store().claim_one(id, self.now()).await?;
+        if let Asked::Leased(lease) = asked {
+            *held = Some(Held { lease, run: None });
+        }
+        Ok(asked)
+    }
+
+    /// Carries a run to where it is put down. What is overtaken was not written: it is decided again, on what the
+    /// store has now.
+    async fn carry(&self, slot: &Slot, id: &RunId, lease: Lease, mut run: Option<Run>) -> Result<Run, EngineError> {
+        loop {
+            let run = match run.take() {
+                Some(run) => run,
+                None => self.run_state(id).await?,
+            };
+            // What was taken in and did not become durable lies in the inbox still.
+            let gone = self.go(slot, lease, run).await.inspect_err(|_| slot.mail.store(true, Ordering::Release));
+            match gone {
+                Err(EngineError::Store(StoreError::Overtaken { .. })) => {}
+                other => return other,
+            }
+        }
     }
 
     /// A parked run takes no memory, unless somebody is about to drive it again.
@@ -58,11 +96,11 @@ impl Engine {
         }
     }
 
-    async fn go(&self, slot: &Slot, run: Run) -> Result<Run, EngineError> {
+    async fn go(&self, slot: &Slot, lease: Lease, run: Run) -> Result<Run, EngineError> {
         let definition = self.definition(&run.id.tenant, &run.workflow, &run.controls).await?;
         let plan = &definition.plan;
         let class_of = |connector: &str, function: &str| definition.class_of(connector, function);
-        let mut turn = Turn::new(run, &plan.purpose);
+        let mut turn = Turn::new(run, lease, &plan.purpose);
         loop {
             if slot.mail.swap(false, Ordering::AcqRel) {
                 self.take_mail(slot, &definition, &mut turn).await?;
@@ -86,22 +124,33 @@ impl Engine {
                     let facts = decide::asked(plan, &turn.run, node, &effect, asked, answer, self.now());
                     turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts)?;
                 }
+                Next::Park | Next::Over if slot.mail.load(Ordering::Acquire) => {}
                 Next::Park | Next::Over => {
-                    self.flush(&mut turn).await?;
-                    if !slot.mail.load(Ordering::Acquire) {
-                        return Ok(turn.run);
-                    }
+                    self.park(&mut turn).await?;
+                    return Ok(turn.run);
                 }
             }
         }
     }
 
-    /// Makes everything so far durable. When the run has just ended, a checkpoint is signed over it.
+    /// Makes everything so far durable.
     pub(crate) async fn flush(&self, turn: &mut Turn) -> Result<(), EngineError> {
-        if turn.is_empty() {
-            return Ok(());
+        match turn.is_empty() {
+            true => Ok(()),
+            false => self.write(turn.take(false)).await,
         }
-        let commit = turn.take();
+    }
+
+    /// Makes the rest durable and gives the lease back with it.
+    async fn park(&self, turn: &mut Turn) -> Result<(), EngineError> {
+        match turn.is_empty() {
+            true => Ok(self.store().release(&turn.run.id, turn.lease).await?),
+            false => self.write(turn.take(true)).await,
+        }
+    }
+
+    /// When the run has just ended, a checkpoint is signed over it.
+    async fn write(&self, commit: Commit) -> Result<(), EngineError> {
         let closed = commit.summary.over && !commit.events.is_empty();
         self.store().commit(commit).await?;
         if closed {

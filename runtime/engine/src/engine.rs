@@ -1,7 +1,7 @@
 //! The engine itself: publishes definitions, opens interactions, takes signals in and keeps runs going.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use selvedge_policy::CustomerState;
@@ -13,9 +13,10 @@ use selvedge_workflow::{ConnectorFacts, Files};
 use tokio::sync::Notify;
 
 use crate::definition::Definition;
-use crate::error::EngineError;
+use crate::drive::Driven;
+use crate::error::{EngineError, StoreError};
 use crate::fact::Fact;
-use crate::ports::store::{Listed, RunId, Store};
+use crate::ports::store::{Claim, Lease, Listed, RunId, Store};
 use crate::ports::{Clock, Connectors, Micros, Random, Webhook, WebhookFault};
 use crate::run::Run;
 use crate::signal::{Delivered, Signal, Who};
@@ -23,9 +24,17 @@ use crate::turn::Turn;
 use crate::values::Values;
 
 /// How many runs one look at the store takes up.
-const MAX_DUE: u32 = 256;
-/// How long the scheduler sleeps when nothing is due; a delivery wakes it at once.
+const MAX_DUE: usize = 256;
+/// How many runs a node takes up by itself at a time; the rest stay for others, or for later.
+const MAX_RUNNING: usize = 1024;
+/// How soon the scheduler looks again at the least, and after it has found work; twice as late each time that it
+/// found none, up to [`IDLE`].
+const SOONEST: Micros = 10_000;
+const SOON: Micros = 100_000;
 const IDLE: Micros = 5_000_000;
+/// How often, and how many times at most, who needs the state of a run looks whether another node is done with it.
+const ELSEWHERE: Micros = 50_000;
+const MAX_LOOKS: u32 = 100;
 
 /// How long a run waits when the store did not answer.
 const TRY_AGAIN: Micros = 1_000_000;
@@ -74,18 +83,27 @@ pub(crate) struct Inner {
     pub(crate) codes: Transient,
     definitions: Mutex<HashMap<(String, String), Arc<Definition>>>,
     pub(crate) slots: Mutex<HashMap<RunId, Arc<Slot>>>,
+    /// Until when the scheduler sleeps; what is to be done before that wakes it.
+    sleeps_until: AtomicI64,
     news: Notify,
     /// One writer for the access record.
     pub(crate) access: tokio::sync::Mutex<()>,
 }
 
-/// A run's place in memory. The lock makes one writer; the run in it is a copy of what the store has.
+/// A run's place in memory. The lock makes one driver.
 #[derive(Default)]
 pub(crate) struct Slot {
-    pub(crate) run: tokio::sync::Mutex<Option<Run>>,
+    pub(crate) held: tokio::sync::Mutex<Option<Held>>,
     pub(crate) mail: AtomicBool,
     /// A driver is on its way; another would find nothing to do.
     queued: AtomicBool,
+}
+
+/// A run whose lease this node holds.
+pub(crate) struct Held {
+    pub(crate) lease: Lease,
+    /// The run as the store has it, where that is known already.
+    pub(crate) run: Option<Run>,
 }
 
 /// Takes a lock whose holder cannot have left it broken: nothing is done under it that can panic halfway.
@@ -104,6 +122,7 @@ impl Engine {
                 codes: Transient::new(),
                 definitions: Mutex::default(),
                 slots: Mutex::default(),
+                sleeps_until: AtomicI64::new(Micros::MAX),
                 news: Notify::new(),
                 access: tokio::sync::Mutex::default(),
             }),
@@ -210,7 +229,8 @@ impl Engine {
         })?;
         let run = Run::begin(&id, head, &digest, now, &fact)?;
         let mut turn = Turn::opening(run, &definition.plan.purpose, first);
-        self.store().commit(turn.take()).await?;
+        self.store().commit(turn.take(false)).await?;
+        *self.slot(&id).held.lock().await = Some(Held { lease: Lease::OPENING, run: Some(turn.run) });
         self.wake(&id);
         Ok(id)
     }
@@ -277,24 +297,70 @@ impl Engine {
         tokio::spawn(async move {
             loop {
                 slot.queued.store(false, Ordering::Release);
-                let Err(error) = engine.drive(&id).await else { break };
+                let error = match engine.drive(&id).await {
+                    Ok(Driven::Here(run)) => break engine.keep_time(&run),
+                    Ok(Driven::Idle) => break,
+                    Ok(Driven::Elsewhere) => break engine.store().tell(&id),
+                    Err(EngineError::Store(StoreError::Stale { .. })) => break,
+                    Err(error) => error,
+                };
                 slot.queued.store(true, Ordering::Release);
                 tracing::error!(interaction = %id.interaction, %error, "a run could not go on");
                 let pause = if matches!(error, EngineError::Store(_)) { TRY_AGAIN } else { LOOK_AGAIN };
                 engine.inner.parts.clock.sleep_until(engine.now() + pause).await;
             }
             engine.put_down(&id, slot);
-            engine.inner.news.notify_one();
         });
     }
 
+    /// Drives a run that the store leased to this node.
+    fn take_up(&self, Claim { id, lease }: Claim) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            let slot = engine.slot(&id);
+            // A driver from before, whose lease was lost, may still wait for a vendor's answer.
+            *slot.held.lock().await = Some(Held { lease, run: None });
+            engine.wake(&id);
+            engine.put_down(&id, slot);
+        });
+    }
+
+    /// Wakes the scheduler if it sleeps for longer than a parked run does.
+    fn keep_time(&self, run: &Run) {
+        let (wake, _) = run.wake();
+        if wake.is_some_and(|wake| wake < self.inner.sleeps_until.load(Ordering::Acquire)) {
+            self.inner.news.notify_one();
+        }
+    }
+
     /// Drives a run as far as it goes by itself and returns its state. Goes on to the end even when the caller
-    /// does not wait for it.
+    /// does not wait for it. While another node drives it, this one waits for a few seconds.
     pub async fn settle(&self, id: &RunId) -> Result<Run, EngineError> {
         let (engine, id) = (self.clone(), id.clone());
-        let driven = tokio::spawn(async move { engine.drive(&id).await }).await;
-        self.inner.news.notify_one();
+        let driven = tokio::spawn(async move { engine.settled(&id).await }).await;
         driven.map_err(|e| EngineError::Broken { what: format!("a run was stopped: {e}") })?
+    }
+
+    async fn settled(&self, id: &RunId) -> Result<Run, EngineError> {
+        for _ in 0..MAX_LOOKS {
+            match self.drive(id).await {
+                Ok(Driven::Here(run)) => {
+                    self.keep_time(&run);
+                    return Ok(*run);
+                }
+                Ok(Driven::Idle) => break,
+                Ok(Driven::Elsewhere) | Err(EngineError::Store(StoreError::Stale { .. })) => {
+                    self.store().tell(id);
+                    self.inner.parts.clock.sleep_until(self.now() + ELSEWHERE).await;
+                }
+                Err(error) => {
+                    // This node may hold the lease: it goes on when the store answers again.
+                    self.wake(id);
+                    return Err(error);
+                }
+            }
+        }
+        self.run_state(id).await
     }
 
     /// The state of a run, from its record.
@@ -316,45 +382,59 @@ impl Engine {
         Ok(self.store().runs(tenant, limit).await?)
     }
 
-    /// Takes up what was under way when the last process ended, then keeps time for all parked runs. Never
-    /// returns; a store that is away for a while only makes it wait.
+    /// Takes up what was under way when a node ended, then keeps time for all parked runs. Never returns; a store
+    /// that is away for a while only makes it wait.
     pub async fn run(&self) {
-        let (mut busy_taken, mut signed) = (false, self.now());
+        let (mut pause, mut signed) = (SOON, self.now());
         loop {
-            let pause = match self.look(&mut busy_taken, &mut signed).await {
+            let until = match self.look(&mut pause, &mut signed).await {
                 Ok(until) => until,
                 Err(error) => {
                     tracing::error!(%error, "the store does not answer; no work is taken until it does");
-                    self.now() + 1_000_000
+                    self.now() + TRY_AGAIN
                 }
             };
+            self.inner.sleeps_until.store(until, Ordering::Release);
             tokio::select! {
-                () = self.inner.parts.clock.sleep_until(pause) => {}
+                () = self.inner.parts.clock.sleep_until(until) => {}
                 () = self.inner.news.notified() => {}
+                told = self.store().told() => self.pass_on(&told),
             }
         }
     }
 
-    async fn look(&self, busy_taken: &mut bool, signed: &mut Micros) -> Result<Micros, EngineError> {
-        if !*busy_taken {
-            for id in self.store().busy().await? {
-                self.wake(&id);
+    /// Mail that came in at another node, for runs that this one drives. For all others it only looks for work.
+    fn pass_on(&self, told: &[RunId]) {
+        for id in told {
+            let here = lock(&self.inner.slots).get(id).map(|slot| slot.mail.store(true, Ordering::Release));
+            if here.is_some() {
+                self.wake(id);
             }
-            *busy_taken = true;
         }
+    }
+
+    async fn look(&self, pause: &mut Micros, signed: &mut Micros) -> Result<Micros, EngineError> {
         let now = self.now();
         if now - *signed >= SIGN_EVERY {
             self.checkpoint().await?;
             *signed = now;
         }
         self.inner.codes.sweep(now);
-        let due = self.store().due(now, MAX_DUE).await?;
-        for id in &due {
-            self.wake(id);
+        let room = MAX_RUNNING.saturating_sub(lock(&self.inner.slots).len()).min(MAX_DUE);
+        if room == 0 {
+            return Ok(now + SOON);
         }
-        let wake = self.store().next_wake().await?.unwrap_or(now + IDLE);
-        // What is being driven right now stays due until it is written: no need to look again at once.
-        let soonest = if due.is_empty() { now + 10_000 } else { now + 100_000 };
-        Ok(wake.clamp(soonest, now + IDLE))
+        let claims = self.store().claim(now, u32::try_from(room).unwrap_or(u32::MAX)).await?;
+        *pause = if claims.is_empty() { (*pause * 2).min(IDLE) } else { SOON };
+        claims.into_iter().for_each(|claim| self.take_up(claim));
+        let wake = self.store().next_wake().await?.unwrap_or(Micros::MAX);
+        Ok(wake.clamp(now + SOONEST, now + *pause - self.jitter(*pause)))
+    }
+
+    /// Up to a twentieth of a pause, so that nodes do not look all at once.
+    fn jitter(&self, pause: Micros) -> Micros {
+        let mut byte = [0];
+        self.inner.parts.random.fill(&mut byte);
+        pause * Micros::from(byte[0]) / (20 * 256)
     }
 }

@@ -57,6 +57,13 @@ pub enum StoreError {
         /// What it is.
         found: String,
     },
+    /// The lease ended: another node has the run now.
+    #[error("another node has taken `{interaction}` over")]
+    #[diagnostic(code(S606), help("nothing was written; the other node goes on with it, ask again in a moment"))]
+    Stale {
+        /// The record.
+        interaction: String,
+    },
     /// Something in the store cannot be read.
     #[error("the store holds something unreadable: {what}")]
     #[diagnostic(

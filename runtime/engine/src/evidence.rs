@@ -30,24 +30,29 @@ impl Engine {
             return Err(EngineError::NoSuchClass { class });
         }
         let record = self.store().record(id).await?;
-        let Some(last) = record.last() else {
+        let places = self.store().places(id).await?;
+        // Where the log is read after the record, it may know more of it.
+        let Some(&last) = record.len().checked_sub(1).and_then(|last| places.get(last)) else {
             return Err(EngineError::NoSuchInteraction { interaction: id.interaction.clone() });
         };
-        let found = self.store().checkpoint_over(last.index).await?;
+        let found = self.store().checkpoint_over(last).await?;
         let (size, note) = match found {
             Some(found) => found,
             None => {
                 self.checkpoint().await?;
-                let signed = self.store().checkpoint_over(last.index).await?;
+                let signed = self.store().checkpoint_over(last).await?;
                 signed.ok_or_else(|| EngineError::Broken {
                     what: "a checkpoint that was just signed is not in the store".into(),
                 })?
             }
         };
         let tree = Tree::new(&self.store().leaves(size).await?);
-        let proved =
-            |e: Stored| PackEvent { proof: tree.inclusion_proof(e.index), canonical: e.canonical, index: e.index };
-        let events = record.into_iter().map(proved).collect();
+        let proved = |(stored, index): (Stored, u64)| PackEvent {
+            proof: tree.inclusion_proof(index),
+            canonical: stored.canonical,
+            index,
+        };
+        let events = record.into_iter().zip(places).map(proved).collect();
         let mut controls = BTreeMap::new();
         for digest in self.events(id).await?.iter().flat_map(Event::control_digests) {
             if controls.contains_key(digest) {

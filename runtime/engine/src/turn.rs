@@ -5,7 +5,7 @@ use selvedge_record::{Draft, Sealed};
 use crate::error::EngineError;
 use crate::fact::Fact;
 use crate::ports::Micros;
-use crate::ports::store::{Commit, Known, Link, SealedValue};
+use crate::ports::store::{Commit, Known, Lease, Link, SealedValue};
 use crate::run::Run;
 use crate::signal::Who;
 
@@ -15,6 +15,8 @@ pub struct Turn {
     pub run: Run,
     /// The purpose that events carry: the workflow's.
     pub purpose: String,
+    /// This node's right to write it.
+    pub lease: Lease,
     events: Vec<Sealed>,
     consumed: Vec<i64>,
     sealed: Vec<SealedValue>,
@@ -25,9 +27,10 @@ pub struct Turn {
 
 impl Turn {
     /// Nothing yet.
-    pub fn new(run: Run, purpose: &str) -> Turn {
+    pub fn new(run: Run, lease: Lease, purpose: &str) -> Turn {
         Turn {
             run,
+            lease,
             purpose: purpose.to_owned(),
             events: Vec::new(),
             consumed: Vec::new(),
@@ -40,7 +43,7 @@ impl Turn {
 
     /// A turn whose first event opens the record.
     pub fn opening(run: Run, purpose: &str, first: Sealed) -> Turn {
-        Turn { events: vec![first], ..Turn::new(run, purpose) }
+        Turn { events: vec![first], ..Turn::new(run, Lease::OPENING, purpose) }
     }
 
     /// Adds a fact at `now`, or at the time of the newest fact if a clock has stepped back.
@@ -109,10 +112,12 @@ impl Turn {
         self.events.is_empty() && self.consumed.is_empty()
     }
 
-    /// Everything since the last call, as one transaction.
-    pub fn take(&mut self) -> Commit {
+    /// Everything since the last call, as one transaction; `release`: with it the run is put down.
+    pub fn take(&mut self, release: bool) -> Commit {
         Commit {
             id: self.run.id.clone(),
+            lease: self.lease,
+            release,
             events: std::mem::take(&mut self.events),
             summary: self.run.summary(),
             consumed: std::mem::take(&mut self.consumed),

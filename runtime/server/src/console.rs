@@ -274,7 +274,7 @@ pub(crate) mod samples {
     fn run(events: usize) -> (Run, Vec<Event>) {
         let id = RunId { tenant: "clinic".into(), interaction: "int_1".into() };
         let events: Vec<Event> = story().into_iter().take(events).collect();
-        let stored = |e: &Event| Stored { seq: e.seq, index: e.seq, canonical: e.canonical().unwrap() };
+        let stored = |e: &Event| Stored { seq: e.seq, canonical: e.canonical().unwrap() };
         let record: Vec<Stored> = events.iter().map(stored).collect();
         (Run::fold(&id, &record).unwrap(), events)
     }

@@ -78,10 +78,13 @@ impl Journal for Away {
     async fn inbox(&self, _: &RunId, _: u32) -> Result<Vec<Delivery>, StoreError> {
         away()
     }
-    async fn due(&self, _: Micros, _: u32) -> Result<Vec<RunId>, StoreError> {
+    async fn claim(&self, _: Micros, _: u32) -> Result<Vec<Claim>, StoreError> {
         away()
     }
-    async fn busy(&self) -> Result<Vec<RunId>, StoreError> {
+    async fn claim_one(&self, _: &RunId, _: Micros) -> Result<Asked, StoreError> {
+        away()
+    }
+    async fn release(&self, _: &RunId, _: Lease) -> Result<(), StoreError> {
         away()
     }
     async fn next_wake(&self) -> Result<Option<Micros>, StoreError> {
@@ -97,6 +100,9 @@ impl Journal for Away {
 
 #[async_trait]
 impl Log for Away {
+    async fn places(&self, _: &RunId) -> Result<Vec<u64>, StoreError> {
+        away()
+    }
     async fn frontier(&self) -> Result<Frontier, StoreError> {
         away()
     }

@@ -4,12 +4,16 @@ pub mod backup;
 mod customers;
 mod definitions;
 mod journal;
+mod leases;
 mod log;
 mod open;
 mod safe;
 mod sessions;
 pub mod writer;
 
+use std::sync::Arc;
+
+use leases::Leases;
 use selvedge_engine::StoreError;
 use sqlx::SqlitePool;
 use writer::Writer;
@@ -21,6 +25,7 @@ pub use open::SCHEMA;
 pub struct SqliteStore {
     read: SqlitePool,
     writer: Writer,
+    leases: Arc<Leases>,
 }
 
 /// SQLite's primary result codes for a file that is damaged, and for one that is no database.

@@ -30,6 +30,10 @@ impl Place for Folder {
     async fn open(&self) -> SqliteStore {
         SqliteStore::open(self.0.path()).await.unwrap()
     }
+
+    async fn close(&self, store: SqliteStore) {
+        drop(store);
+    }
 }
 
 stories::on_each!(crate::Folder);

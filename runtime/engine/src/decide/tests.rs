@@ -90,7 +90,7 @@ impl Sheet {
         let (kind, data) = fact.clone().into_kind_and_data().unwrap();
         let draft = Draft { controls: Some(controls.into()), ..Draft::new(kind, time, "host", data) };
         let sealed = head.append(draft).unwrap();
-        Stored { seq: sealed.seq, index: sealed.seq, canonical: sealed.canonical }
+        Stored { seq: sealed.seq, canonical: sealed.canonical }
     }
 
     fn add(&mut self, fact: Fact) {

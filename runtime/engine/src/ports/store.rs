@@ -26,11 +26,45 @@ impl RunId {
     }
 }
 
+/// The right to write one run. Who takes a run over gets a higher token; the one before is refused from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lease(pub i64);
+
+impl Lease {
+    /// What the commit that opens a record holds from then on.
+    pub const OPENING: Lease = Lease(1);
+}
+
+/// A run that this node is to drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Which.
+    pub id: RunId,
+    /// This node's right to.
+    pub lease: Lease,
+}
+
+/// What came of asking for one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// This node drives it.
+    Leased(Lease),
+    /// Nobody needs to: its time has not come and it has no mail.
+    Idle,
+    /// Another node drives it.
+    Elsewhere,
+}
+
 /// One logical transaction of a run: everything in it happens, or nothing.
 #[derive(Clone)]
 pub struct Commit {
     /// Whose.
     pub id: RunId,
+    /// The right to write it. A commit whose first event opens the record takes [`Lease::OPENING`].
+    /// [`StoreError::Stale`]: another node has taken the run over.
+    pub lease: Lease,
+    /// The run is put down with this commit, and the lease given back.
+    pub release: bool,
     /// Events in order. The first one's `seq` must be the number of events that the record has, or the
     /// commit is refused with [`StoreError::Conflict`]: a record has one author.
     pub events: Vec<Sealed>,
@@ -87,7 +121,7 @@ pub struct Summary {
     pub at: String,
     /// Whether the run is over.
     pub over: bool,
-    /// There is work right now (an effect is open, a step is to be taken): taken up again at start.
+    /// There is work right now (an effect is open, a step is to be taken): taken up again when its node is gone.
     pub busy: bool,
     /// When to look again if nothing arrives.
     pub wake: Option<Micros>,
@@ -107,8 +141,6 @@ pub struct Listed {
 pub struct Stored {
     /// Its place in the record, from 0.
     pub seq: u64,
-    /// Its leaf in the log of all records.
-    pub index: u64,
     /// Canonical text.
     pub canonical: String,
 }
@@ -145,7 +177,7 @@ pub struct Delivery {
 /// Records and runs.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Makes one transaction durable, gives each event its leaf in the log.
+    /// Makes one transaction durable.
     async fn commit(&self, commit: Commit) -> Result<(), StoreError>;
     /// A record, whole and in order; empty where there is none.
     async fn record(&self, id: &RunId) -> Result<Vec<Stored>, StoreError>;
@@ -157,11 +189,25 @@ pub trait Journal: Send + Sync {
     async fn deliver(&self, id: &RunId, dedupe: &str, body: &str, at: Micros) -> Result<bool, StoreError>;
     /// What has arrived and is not consumed, oldest first, at most `limit`.
     async fn inbox(&self, id: &RunId, limit: u32) -> Result<Vec<Delivery>, StoreError>;
-    /// Runs whose time has come or that have mail.
-    async fn due(&self, now: Micros, limit: u32) -> Result<Vec<RunId>, StoreError>;
-    /// Runs that were in the middle of something; asked once, at start.
-    async fn busy(&self) -> Result<Vec<RunId>, StoreError>;
-    /// The earliest time at which a parked run wants to be looked at.
+    /// Leases to this node runs that nobody drives and that want it: their time has come, they have mail, or they
+    /// were in the middle of something when their node went. Whoever waits longest comes first, at most `limit`.
+    async fn claim(&self, now: Micros, limit: u32) -> Result<Vec<Claim>, StoreError>;
+    /// The same for one run.
+    async fn claim_one(&self, id: &RunId, now: Micros) -> Result<Asked, StoreError>;
+    /// Gives a lease back where there was nothing to write; one that another node has taken over is gone already.
+    async fn release(&self, id: &RunId, lease: Lease) -> Result<(), StoreError>;
+    /// Whether this node's leases run for certain. Asked right before an effect leaves: a node that was paused
+    /// may not know yet that another one took its runs over.
+    fn leases_run(&self) -> bool {
+        true
+    }
+    /// Tells the node that drives this run of mail, without waiting. Only a hint: what is lost is found by looking.
+    fn tell(&self, _id: &RunId) {}
+    /// Waits until another node tells of mail, and for whom. Where there is one node, nobody does.
+    async fn told(&self) -> Vec<RunId> {
+        std::future::pending().await
+    }
+    /// The earliest time at which a run that nobody drives wants to be looked at.
     async fn next_wake(&self) -> Result<Option<Micros>, StoreError>;
     /// Runs, newest first, at most `limit`.
     async fn runs(&self, tenant: &str, limit: u32) -> Result<Vec<Listed>, StoreError>;
@@ -169,9 +215,11 @@ pub trait Journal: Send + Sync {
     async fn newest(&self) -> Result<Option<Micros>, StoreError>;
 }
 
-/// The Merkle log over all records.
+/// The Merkle log over all records. What was committed before a call is in it.
 #[async_trait]
 pub trait Log: Send + Sync {
+    /// Where the events of a record stand in the log, in their order.
+    async fn places(&self, id: &RunId) -> Result<Vec<u64>, StoreError>;
     /// The right edge of the tree.
     async fn frontier(&self) -> Result<Frontier, StoreError>;
     /// Leaf hashes `0..size`.

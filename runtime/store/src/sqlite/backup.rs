@@ -47,7 +47,7 @@ impl SqliteStore {
 
     /// Lets go of the database, and returns when nobody holds it: SQLite has then moved the WAL into the file.
     pub async fn close(self) {
-        let SqliteStore { read, writer } = self;
+        let SqliteStore { read, writer, .. } = self;
         read.close().await;
         writer.close().await;
     }

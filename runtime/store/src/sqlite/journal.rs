@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures_core::future::BoxFuture;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
-use selvedge_engine::ports::store::{Commit, Delivery, Journal, Listed, RunId, Stored, Summary};
+use selvedge_engine::ports::store::{Asked, Claim, Commit, Delivery, Journal, Lease, Listed, RunId, Stored, Summary};
 use selvedge_record::Sealed;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -17,11 +17,18 @@ use super::{SqliteStore, unavailable};
 #[async_trait]
 impl Journal for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
-        self.writer.run("write a turn", move |desk| write_turn(desk, commit)).await
+        let (id, lease, release) = (commit.id.clone(), commit.lease, commit.release);
+        // A record that is being opened is nobody's yet.
+        if commit.events.first().is_none_or(|event| event.seq > 0) {
+            self.leases.check(&id, lease)?;
+        }
+        self.writer.run("write a turn", move |desk| write_turn(desk, commit)).await?;
+        self.leases.written(&id, lease, release);
+        Ok(())
     }
 
     async fn record(&self, id: &RunId) -> Result<Vec<Stored>, StoreError> {
-        let rows = sqlx::query("SELECT idx, seq, body FROM events WHERE tenant = ? AND interaction = ? ORDER BY seq")
+        let rows = sqlx::query("SELECT seq, body FROM events WHERE tenant = ? AND interaction = ? ORDER BY seq")
             .bind(&id.tenant)
             .bind(&id.interaction)
             .fetch_all(&self.read)
@@ -31,7 +38,7 @@ impl Journal for SqliteStore {
     }
 
     async fn last(&self, id: &RunId) -> Result<Option<Stored>, StoreError> {
-        let sql = "SELECT idx, seq, body FROM events WHERE tenant = ? AND interaction = ? ORDER BY seq DESC LIMIT 1";
+        let sql = "SELECT seq, body FROM events WHERE tenant = ? AND interaction = ? ORDER BY seq DESC LIMIT 1";
         let row = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_optional(&self.read).await;
         Ok(row.map_err(unavailable("read a record"))?.as_ref().map(stored))
     }
@@ -66,27 +73,43 @@ impl Journal for SqliteStore {
         Ok(rows.iter().map(|r| Delivery { number: r.get("number"), body: r.get("body") }).collect())
     }
 
-    async fn due(&self, now: Micros, limit: u32) -> Result<Vec<RunId>, StoreError> {
-        // Whoever waits longest comes first: beyond the limit nobody is passed over for ever.
+    async fn claim(&self, now: Micros, limit: u32) -> Result<Vec<Claim>, StoreError> {
+        // Whoever waits longest comes first: beyond the limit nobody is passed over for ever. Mail for a record
+        // that is not there wakes nobody.
         let sql = "SELECT tenant, interaction FROM ( \
                        SELECT tenant, interaction, wake AS since FROM runs WHERE wake <= ?1 \
-                       UNION ALL SELECT tenant, interaction, at FROM inbox WHERE taken = 0 \
+                       UNION ALL SELECT tenant, interaction, updated FROM runs WHERE busy = 1 \
+                       UNION ALL SELECT inbox.tenant, inbox.interaction, inbox.at FROM inbox \
+                           JOIN runs USING (tenant, interaction) WHERE taken = 0 \
                    ) GROUP BY tenant, interaction ORDER BY min(since), tenant, interaction LIMIT ?2";
-        let rows =
-            sqlx::query(sql).bind(now).bind(limit).fetch_all(&self.read).await.map_err(unavailable("look for work"))?;
-        Ok(rows.iter().map(run_id).collect())
+        let rows = sqlx::query(sql).bind(now).bind(self.beyond_those_held(limit)).fetch_all(&self.read).await;
+        let rows = rows.map_err(unavailable("look for work"))?;
+        Ok(rows.iter().filter_map(|row| self.leases.take(run_id(row))).take(limit as usize).collect())
     }
 
-    async fn busy(&self) -> Result<Vec<RunId>, StoreError> {
-        let rows = sqlx::query("SELECT tenant, interaction FROM runs WHERE busy = 1").fetch_all(&self.read).await;
-        Ok(rows.map_err(unavailable("look for work"))?.iter().map(run_id).collect())
+    async fn claim_one(&self, id: &RunId, now: Micros) -> Result<Asked, StoreError> {
+        let sql = "SELECT busy OR coalesce(wake <= ?3, 0) OR EXISTS \
+                       (SELECT 1 FROM inbox WHERE tenant = ?1 AND interaction = ?2 AND taken = 0) \
+                   FROM runs WHERE tenant = ?1 AND interaction = ?2";
+        let wanted = sqlx::query_scalar(sql).bind(&id.tenant).bind(&id.interaction).bind(now);
+        let wanted: Option<bool> = wanted.fetch_optional(&self.read).await.map_err(unavailable("look for work"))?;
+        Ok(match self.leases.holds(id) {
+            true => Asked::Elsewhere,
+            false if wanted != Some(true) => Asked::Idle,
+            false => self.leases.take(id.clone()).map_or(Asked::Elsewhere, |claim| Asked::Leased(claim.lease)),
+        })
+    }
+
+    async fn release(&self, id: &RunId, lease: Lease) -> Result<(), StoreError> {
+        self.leases.give_back(id, lease);
+        Ok(())
     }
 
     async fn next_wake(&self) -> Result<Option<Micros>, StoreError> {
-        sqlx::query_scalar("SELECT min(wake) FROM runs WHERE wake IS NOT NULL")
-            .fetch_one(&self.read)
-            .await
-            .map_err(unavailable("look for work"))
+        let sql = "SELECT tenant, interaction, wake FROM runs WHERE wake IS NOT NULL ORDER BY wake LIMIT ?";
+        let rows = sqlx::query(sql).bind(self.beyond_those_held(1)).fetch_all(&self.read).await;
+        let rows = rows.map_err(unavailable("look for work"))?;
+        Ok(rows.iter().find(|row| !self.leases.holds(&run_id(row))).map(|row| row.get("wake")))
     }
 
     async fn runs(&self, tenant: &str, limit: u32) -> Result<Vec<Listed>, StoreError> {
@@ -108,12 +131,19 @@ impl Journal for SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// How many rows hold `limit` runs that nobody drives.
+    fn beyond_those_held(&self, limit: u32) -> i64 {
+        i64::from(limit).saturating_add(i64::try_from(self.leases.count()).unwrap_or(i64::MAX))
+    }
+}
+
 fn number(row: &SqliteRow, column: &str) -> u64 {
     u64::try_from(row.get::<i64, _>(column)).unwrap_or(0)
 }
 
 fn stored(row: &SqliteRow) -> Stored {
-    Stored { index: number(row, "idx"), seq: number(row, "seq"), canonical: row.get("body") }
+    Stored { seq: number(row, "seq"), canonical: row.get("body") }
 }
 
 fn run_id(row: &SqliteRow) -> RunId {
@@ -160,7 +190,7 @@ async fn write_events(desk: &mut Desk, id: &RunId, events: Vec<Sealed>) -> Resul
 /// A turn as rows.
 fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Result<(), StoreError>> {
     Box::pin(async move {
-        let Commit { id, events, summary, consumed, sealed, links, forget_card, known } = commit;
+        let Commit { id, events, summary, consumed, sealed, links, forget_card, known, .. } = commit;
         if let Some(known) = known {
             keep_known(desk, &id.tenant, known).await?;
         }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use selvedge_engine::StoreError;
-use selvedge_engine::ports::store::Log;
+use selvedge_engine::ports::store::{Log, RunId};
 use selvedge_record::{Frontier, Hash};
 use sqlx::{Row, SqliteConnection, SqliteExecutor};
 
@@ -11,6 +11,13 @@ use super::{SqliteStore, unavailable};
 
 #[async_trait]
 impl Log for SqliteStore {
+    async fn places(&self, id: &RunId) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT idx FROM events WHERE tenant = ? AND interaction = ? ORDER BY seq";
+        let places = sqlx::query_scalar(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(&self.read).await;
+        let places: Vec<i64> = places.map_err(unavailable("read the log"))?;
+        Ok(places.into_iter().map(|place| u64::try_from(place).unwrap_or(0)).collect())
+    }
+
     async fn frontier(&self) -> Result<Frontier, StoreError> {
         edge(&self.read).await
     }

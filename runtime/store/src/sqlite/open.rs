@@ -1,11 +1,13 @@
 //! Opening a data folder: migrations forward only, settings read back, a newer folder left untouched.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use selvedge_engine::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use super::leases::Leases;
 use super::writer::{Watch, Writer};
 use super::{SqliteStore, log, unavailable};
 
@@ -59,7 +61,8 @@ impl SqliteStore {
             .connect_with(options.read_only(true))
             .await
             .map_err(unavailable("open the readers"))?;
-        Ok(SqliteStore { read, writer: Writer::start(connection, watch) })
+        let (writer, leases) = (Writer::start(connection, watch), Arc::new(Leases::new()));
+        Ok(SqliteStore { read, writer, leases })
     }
 }
 

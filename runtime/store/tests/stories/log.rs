@@ -13,8 +13,11 @@ async fn agrees(store: &(impl Journal + Log), size: u64) {
     assert_eq!((edge.size(), leaves.len() as u64), (size, size));
     assert_eq!(edge.root(), merkle::root(&leaves));
     for listed in store.runs(TENANT, 1000).await.unwrap() {
-        for event in store.record(&Author::new(&listed.interaction).id).await.unwrap() {
-            assert_eq!(leaves[event.index as usize], Hash::leaf(&event.canonical));
+        let id = Author::new(&listed.interaction).id;
+        let (record, places) = (store.record(&id).await.unwrap(), store.places(&id).await.unwrap());
+        assert_eq!(record.len(), places.len());
+        for (event, place) in record.iter().zip(places) {
+            assert_eq!(leaves[place as usize], Hash::leaf(&event.canonical));
         }
     }
 }
@@ -43,10 +46,10 @@ pub async fn the_edge_is_the_root_over_the_leaves<P: Place>(place: P) {
 
 pub async fn two_stores_on_one_place_keep_one_log<P: Place>(place: P) {
     let (node, other) = (place.open().await, place.open().await);
-    let mut author = Author::new("int_1");
-    for turn in 0..6 {
-        let store = if turn % 2 == 0 { &node } else { &other };
-        store.commit(author.turn(2)).await.unwrap();
+    let (mut here, mut there) = (Author::new("int_1"), Author::new("int_2"));
+    for _ in 0..3 {
+        node.commit(here.turn(2)).await.unwrap();
+        other.commit(there.turn(2)).await.unwrap();
     }
     agrees(&node, 12).await;
     agrees(&other, 12).await;

@@ -3,6 +3,7 @@
 
 pub mod inbox;
 pub mod journal;
+pub mod leases;
 pub mod log;
 pub mod model;
 pub mod safe;
@@ -20,7 +21,13 @@ macro_rules! on_each {
             tenants_do_not_meet,
             lists_show_the_newest_first,
             the_newest_event_is_known,
-            busy_runs_are_found_again,
+        );
+        $crate::stories::on_each!(@ $place, leases:
+            a_run_has_one_driver_at_a_time,
+            who_was_left_behind_writes_nothing,
+            a_lease_goes_back_with_the_commit_that_parks,
+            what_a_node_was_doing_when_it_ended_is_found_again,
+            mail_for_a_record_that_is_not_there_wakes_nobody,
         );
         $crate::stories::on_each!(@ $place, log:
             the_edge_is_the_root_over_the_leaves,

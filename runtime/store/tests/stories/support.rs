@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use selvedge_engine::ports::store::{Commit, Link, RunId, SealedValue, Store, Summary};
+use selvedge_engine::ports::store::{Commit, Journal, Lease, Link, RunId, SealedValue, Store, Summary};
 use selvedge_record::{Draft, Head, Sealed};
 use serde_json::json;
 
@@ -14,6 +14,8 @@ pub trait Place: Send + Sync {
     fn fresh() -> impl Future<Output = Self> + Send;
     /// Opens the store that is there, or makes it.
     fn open(&self) -> impl Future<Output = Self::Store> + Send;
+    /// Ends a node in order: what it drove is free for others.
+    fn close(&self, store: Self::Store) -> impl Future<Output = ()> + Send;
 }
 
 /// The tenant of these stories.
@@ -36,17 +38,36 @@ impl Author {
         Author { id, head: Head::start(tenant, interaction) }
     }
 
-    /// The next `events` events, with nothing else.
+    /// The next `events` events, with nothing else; the run stays with whoever opened it.
     pub fn turn(&mut self, events: usize) -> Commit {
         let events = (0..events).map(|_| self.event()).collect();
-        let (id, summary) = (self.id.clone(), summary("owed"));
-        Commit { id, events, summary, consumed: vec![], sealed: vec![], links: vec![], forget_card: None, known: None }
+        Commit {
+            id: self.id.clone(),
+            lease: Lease::OPENING,
+            release: false,
+            events,
+            summary: summary("owed"),
+            consumed: vec![],
+            sealed: vec![],
+            links: vec![],
+            forget_card: None,
+            known: None,
+        }
     }
 
     fn event(&mut self) -> Sealed {
         let n = self.head.seq;
         self.head.append(Draft::new("step.entered", 1_000_000 + n as i64, "host", json!({ "n": n }))).unwrap()
     }
+}
+
+/// What a node would drive now. It lets go of it again.
+pub async fn wanted(store: &impl Journal, now: i64, limit: u32) -> Vec<RunId> {
+    let claims = store.claim(now, limit).await.unwrap();
+    for claim in &claims {
+        store.release(&claim.id, claim.lease).await.unwrap();
+    }
+    claims.into_iter().map(|claim| claim.id).collect()
 }
 
 /// A summary that stands at `at`.
