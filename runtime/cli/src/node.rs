@@ -167,6 +167,9 @@ impl Connectors for Nobody {
     async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
         nobody()
     }
+    async fn perform(&self, _: &Call, _: &str, _: Vec<(String, Field)>) -> Observed<String> {
+        nobody()
+    }
     async fn lookup(&self, _: &Call) -> Observed<Option<Report>> {
         nobody()
     }

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::error::{EngineError, StoreError};
 use crate::fact::{Commitment, Fact, Moment};
 use crate::ports::store::Link;
-use crate::ports::{Call, CardFields, Field};
+use crate::ports::{Call, CardFields, Field, Observed};
 use crate::run::{Effect, Run};
 use crate::signal::Who;
 use crate::turn::Turn;
@@ -26,6 +26,7 @@ enum Payload {
     Message { to: Field, text: Field },
     Subject(Field),
     Payment { minor: i64, currency: String, card: CardFields },
+    Arguments(Vec<(String, Field)>),
 }
 
 impl Payload {
@@ -38,6 +39,7 @@ impl Payload {
                 let CardFields { number, expiry_month, expiry_year, code } = card;
                 [number, expiry_month, expiry_year].into_iter().chain(code).collect()
             }
+            Payload::Arguments(with) => with.iter().map(|(_, field)| field).collect(),
         };
         fields.into_iter().map(|field| field.path.clone()).collect()
     }
@@ -55,7 +57,8 @@ impl Engine {
         let Some((payload, carries)) = self.gather(definition, turn, node, &effect).await? else { return Ok(()) };
         let call = self.call(definition, &turn.run, node, &effect);
         let function = decide::function(&node.op);
-        let class = definition.class_of(&call.connector, function);
+        let class_of = |connector: &str, function: &str| definition.class_of(connector, function);
+        let class = decide::class(&definition.plan, node, &class_of);
         let intended = Fact::Intended {
             node: node.name.clone(),
             key: effect.key.clone(),
@@ -82,9 +85,36 @@ impl Engine {
             Payload::Payment { minor, currency, card } => {
                 Outcome::Charged(connectors.charge(&call, minor, &currency, card).await)
             }
+            Payload::Arguments(with) => {
+                let observed = connectors.perform(&call, function, with).await;
+                Outcome::Answered(self.seal_answer(turn, node, observed).await?)
+            }
         };
         let facts = decide::after(&definition.plan, &turn.run, node, &effect, &class, outcome, self.now());
         turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts)
+    }
+
+    /// Commits to what a service answered and seals its text. Nobody declared what stands in it, so it is kept as
+    /// strictly as what tells of health.
+    async fn seal_answer(
+        &self,
+        turn: &mut Turn,
+        node: &Node,
+        observed: Observed<String>,
+    ) -> Result<Observed<Commitment>, EngineError> {
+        let Observed { result, accesses, refusals } = observed;
+        let result = match result {
+            Ok(answer) => {
+                let visit = turn.run.visits.get(&node.name).copied().unwrap_or(1);
+                let name = format!("{}/answer/{visit}", node.step);
+                let class = Class::Phi.name();
+                let (commitment, sealed) = self.inner.values.commit(&turn.run.id, &name, class, &answer).await?;
+                turn.seal(sealed);
+                Ok(commitment)
+            }
+            Err(failure) => Err(failure),
+        };
+        Ok(Observed { result, accesses, refusals })
     }
 
     /// The circumstances of a call.
@@ -126,6 +156,13 @@ impl Engine {
                 Ok(Some((Payload::Message { to, text }, carries)))
             }
             Op::Charge { amount, .. } => self.payment(definition, turn, node, effect, amount).await,
+            Op::Call { with, .. } => {
+                let mut arguments = Vec::new();
+                for (slot, path) in with {
+                    arguments.push((slot.clone(), self.inner.values.field(&turn.run, path).await?));
+                }
+                Ok(Some((Payload::Arguments(arguments), Vec::new())))
+            }
             _ => Ok(None),
         }
     }
@@ -312,7 +349,7 @@ fn render(template: &Template, values: BTreeMap<String, SecretString>) -> Result
 /// The purpose of a call: a message's own, otherwise the workflow's; the check before a code belongs to identity.
 fn purpose_of(definition: &Definition, node: &Node) -> String {
     match &node.op {
-        Op::Send { purpose, .. } => purpose.clone(),
+        Op::Send { purpose, .. } | Op::Call { purpose, .. } => purpose.clone(),
         Op::Check { .. } => "identity".into(),
         _ => definition.plan.purpose.clone(),
     }

@@ -12,7 +12,7 @@ pub use self::effect::{Before, MAX_ASKED, MAX_ATTEMPTS, MAX_PAUSE, SETTLE, after
 pub use self::rules::{contact_decided, stale_target};
 pub use self::signal::{MAX_PROOFS, on_signal};
 use crate::error::EngineError;
-use crate::fact::Fact;
+use crate::fact::{Commitment, Fact};
 use crate::ports::{Charged, Micros, Observed, Signal as Finds};
 use crate::run::{At, Effect, Phase, Run};
 
@@ -46,14 +46,25 @@ pub enum Outcome {
     Checked(Observed<Finds>),
     /// A gateway's.
     Charged(Observed<Charged>),
+    /// A service's; the text of the answer is sealed already.
+    Answered(Observed<Commitment>),
 }
 
 /// The function of a connector that an op calls.
-pub fn function(op: &Op) -> &'static str {
+pub fn function(op: &Op) -> &str {
     match op {
+        Op::Call { function, .. } => function,
         Op::Check { .. } => "check",
         Op::Charge { .. } => "charge",
         _ => "send",
+    }
+}
+
+/// The effect class of what a node calls: the one that the connector declares, or the narrower one of the workflow.
+pub fn class(plan: &Plan, node: &Node, class_of: &dyn Fn(&str, &str) -> String) -> String {
+    match &node.op {
+        Op::Call { class: Some(class), .. } => class.clone(),
+        op => class_of(connector(plan, node), function(op)),
     }
 }
 
@@ -103,9 +114,7 @@ pub fn next<'p>(
             why: "time ran out".into(),
             next: target(plan, node, Exit::Timeout),
         }]),
-        Phase::Intended(effect) => {
-            effect::resume(node, effect, &class_of(connector(plan, node), function(&node.op)), now)
-        }
+        Phase::Intended(effect) => effect::resume(node, effect, &class(plan, node, class_of), now),
         Phase::Postponed(effect, at) if now >= *at => {
             Next::Try(node, Effect { attempt: effect.attempt + 1, ..effect.clone() })
         }
@@ -119,9 +128,10 @@ pub fn next<'p>(
 /// The connector's own name behind the name that the workflow gives it.
 pub fn connector<'p>(plan: &'p Plan, node: &'p Node) -> &'p str {
     match &node.op {
-        Op::Check { connector, .. } | Op::Send { connector, .. } | Op::Charge { connector, .. } => {
-            plan.uses.get(connector).map_or(connector.as_str(), String::as_str)
-        }
+        Op::Check { connector, .. }
+        | Op::Send { connector, .. }
+        | Op::Charge { connector, .. }
+        | Op::Call { connector, .. } => plan.uses.get(connector).map_or(connector.as_str(), String::as_str),
         _ => "",
     }
 }
@@ -131,7 +141,7 @@ fn entered<'p>(plan: &'p Plan, run: &Run, node: &'p Node, now: Micros) -> Next<'
         Next::Take(vec![Fact::WaitBegan { node: node.name.clone(), what: what.into(), until }])
     };
     match &node.op {
-        Op::Check { .. } => first_try(run, node, now),
+        Op::Check { .. } | Op::Call { .. } => first_try(run, node, now),
         Op::Send { .. } => Next::AskContact(node),
         Op::Answer { within, .. } => wait("the code", now + within),
         Op::Offer { .. } => Next::Offer(node),

@@ -101,6 +101,7 @@ fn commitments(fact: &Fact) -> Vec<(String, &Commitment)> {
         Fact::Disclosed { fields, .. } => {
             fields.iter().enumerate().map(|(i, c)| (format!("/fields/{i}/commitment"), c)).collect()
         }
+        Fact::Done { answer: Some(answer), .. } => vec![("/answer/commitment".into(), answer)],
         Fact::Offered { terms, .. } => vec![("/terms/commitment".into(), terms)],
         Fact::Authorized { words, .. } => vec![("/words/commitment".into(), words)],
         _ => Vec::new(),

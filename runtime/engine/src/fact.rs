@@ -136,6 +136,9 @@ pub enum Fact {
         /// The vendor's word, or why not.
         #[serde(skip_serializing_if = "String::is_empty", default)]
         detail: String,
+        /// What a service answered; its text is sealed.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        answer: Option<Commitment>,
         /// Fields that left.
         accesses: Vec<Access>,
         /// What the host refused.
@@ -343,6 +346,15 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// The same outcome of an effect with what a service answered.
+    #[must_use]
+    pub fn with_answer(mut self, given: Commitment) -> Fact {
+        if let Fact::Done { answer, .. } = &mut self {
+            *answer = Some(given);
+        }
+        self
+    }
+
     /// The event's kind and data.
     pub fn into_kind_and_data(self) -> Result<(String, Value), EngineError> {
         let broken = |why: &str| EngineError::Broken { what: format!("a fact could not be written: {why}") };

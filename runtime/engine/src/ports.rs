@@ -209,6 +209,8 @@ pub trait Connectors: Send + Sync {
     async fn check(&self, call: &Call, subject: Field) -> Observed<Signal>;
     /// A gateway's `charge`; `amount` in minor units of `currency` (ISO 4217).
     async fn charge(&self, call: &Call, amount: i64, currency: &str, card: CardFields) -> Observed<Charged>;
+    /// A function of a service, which gets each field by a name; its answer, bounded by the host.
+    async fn perform(&self, call: &Call, function: &str, with: Vec<(String, Field)>) -> Observed<String>;
     /// A channel's or gateway's `lookup`.
     async fn lookup(&self, call: &Call) -> Observed<Option<Report>>;
     /// The connector that reads the webhooks of a connection.

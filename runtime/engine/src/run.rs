@@ -140,6 +140,8 @@ pub struct Run {
     pub authorizations: BTreeMap<String, Commitment>,
     /// What each step disclosed.
     pub disclosed: BTreeMap<String, Vec<Commitment>>,
+    /// What a service answered, by the newest call of each step.
+    pub answers: BTreeMap<String, Commitment>,
 }
 
 /// The step of a node: `identity` of `identity.answer`.
@@ -202,6 +204,7 @@ impl Run {
             payments: BTreeMap::new(),
             authorizations: BTreeMap::new(),
             disclosed: BTreeMap::new(),
+            answers: BTreeMap::new(),
         };
         run.enter(next);
         Ok(run)
@@ -245,7 +248,10 @@ impl Run {
                 let since = self.effect().filter(|e| e.key == *key).map_or(time, |e| e.since);
                 self.phase = Phase::Intended(Effect { key: key.clone(), attempt: *attempt, since });
             }
-            Fact::Done { node, exit, reference, detail, next, .. } => {
+            Fact::Done { node, exit, reference, detail, answer, next, .. } => {
+                if let Some(answer) = answer {
+                    self.answers.insert(step_of(node).to_owned(), answer.clone());
+                }
                 match exit.as_str() {
                     "done" if self.card.is_some() && node.ends_with(".charge") => {
                         self.payments.insert(step_of(node).to_owned(), (reference.clone(), time));

@@ -15,6 +15,7 @@ wasmtime::component::bindgen!({
             export selvedge:connector/channel@0.1.0;
             export selvedge:connector/verifier@0.1.0;
             export selvedge:connector/gateway@0.1.0;
+            export selvedge:connector/service@0.1.0;
         }
     ",
     world: "selvedge:host/any-connector",
@@ -23,5 +24,5 @@ wasmtime::component::bindgen!({
     with: { "selvedge:connector/handles.field": crate::state::Handle },
 });
 
-pub use exports::selvedge::connector::{channel, gateway, verifier};
+pub use exports::selvedge::connector::{channel, gateway, service, verifier};
 pub use selvedge::connector::{egress, handles, inbound, reveal, types};

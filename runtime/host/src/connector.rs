@@ -131,6 +131,7 @@ pub fn connector_facts(manifest: &Manifest, grant: &Grant) -> ConnectorFacts {
             Kind::Channel => ConnectorKind::Channel,
             Kind::Verifier => ConnectorKind::Verifier,
             Kind::Gateway => ConnectorKind::Gateway,
+            Kind::Service => ConnectorKind::Service,
         },
         fields: grant.gives.fields.intersection(&manifest.asks.fields).cloned().collect(),
         purposes: grant.purposes.clone(),

@@ -4,7 +4,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use crate::LoadError;
-use crate::bindings::{channel, egress, gateway, handles, inbound, reveal, types, verifier};
+use crate::bindings::{channel, egress, gateway, handles, inbound, reveal, service, types, verifier};
 use crate::grant::Grant;
 use crate::manifest::{Kind, Manifest};
 use crate::state::State;
@@ -20,6 +20,7 @@ pub(crate) enum Exports {
     Channel(channel::GuestIndices),
     Verifier(verifier::GuestIndices),
     Gateway(gateway::GuestIndices),
+    Service(service::GuestIndices),
 }
 
 /// Links a component with what it imports, as far as it was granted.
@@ -54,6 +55,7 @@ pub(crate) fn link(
         Kind::Channel => channel::GuestIndices::new(&pre).map(Exports::Channel),
         Kind::Verifier => verifier::GuestIndices::new(&pre).map(Exports::Verifier),
         Kind::Gateway => gateway::GuestIndices::new(&pre).map(Exports::Gateway),
+        Kind::Service => service::GuestIndices::new(&pre).map(Exports::Service),
     };
     Ok((pre, exports.map_err(misfit)?))
 }

@@ -10,6 +10,13 @@ use crate::grant::{Powers, read_connections, read_imports, read_reasons};
 use crate::route::{Routes, UNFIT};
 use crate::webhook::Scheme;
 
+/// The functions that one service may declare.
+pub const MAX_FUNCTIONS: usize = 64;
+/// The longest name of a function, as the workflow language has it.
+const MAX_FUNCTION: usize = 64;
+/// The functions of the other kinds.
+const TAKEN: [&str; 5] = ["send", "check", "charge", "lookup", "receive"];
+
 /// What a connector is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -20,28 +27,32 @@ pub enum Kind {
     Verifier,
     /// Moves money.
     Gateway,
+    /// Offers functions of its own, by name.
+    Service,
 }
 
 impl Kind {
-    const NAMES: [&'static str; 3] = ["channel", "verifier", "gateway"];
+    const NAMES: [&'static str; 4] = ["channel", "verifier", "gateway", "service"];
 
-    /// `channel`, `verifier` or `gateway`.
+    /// `channel`, `verifier`, `gateway` or `service`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Kind::Channel => "channel",
             Kind::Verifier => "verifier",
             Kind::Gateway => "gateway",
+            Kind::Service => "service",
         }
     }
 
-    /// The functions that have an effect class.
+    /// The functions that have an effect class; those of a service are its own.
     #[must_use]
     pub fn functions(self) -> &'static [&'static str] {
         match self {
             Kind::Channel => &["send", "lookup"],
             Kind::Verifier => &["check"],
             Kind::Gateway => &["charge", "lookup"],
+            Kind::Service => &[],
         }
     }
 
@@ -49,7 +60,8 @@ impl Kind {
         match name {
             "channel" => Kind::Channel,
             "verifier" => Kind::Verifier,
-            _ => Kind::Gateway,
+            "gateway" => Kind::Gateway,
+            _ => Kind::Service,
         }
     }
 }
@@ -176,7 +188,10 @@ impl Manifest {
         let fields: BTreeSet<String> = field_reasons.iter().map(|(path, _)| path.value.clone()).collect();
         let connections = read_connections(&top, &fields, &reader);
         let asks = Powers { imports: read_imports(&names, &reader), fields, connections };
-        let effects = kind.map(|kind| read_effects(kind, &top.required("effects")));
+        let effects = kind.map(|kind| match kind {
+            Kind::Service => read_own_effects(&top.required("effects"), &reader),
+            kind => read_effects(kind, &top.required("effects")),
+        });
         let webhooks = read_webhooks(&top.optional("webhooks"), &asks.connections, &reader);
         let vetting = read_vetting(&top.required("vetting"));
         let imports_at = imports.span().unwrap_or_else(|| Span::start_of(file));
@@ -211,6 +226,42 @@ fn read_effects(kind: Kind, effects: &Item<'_, '_>) -> BTreeMap<String, EffectCl
     let map = effects.map(kind.functions());
     let class = |name: &str| Some(EffectClass::named(&map.required(name).one_of(&EffectClass::NAMES)?.value));
     kind.functions().iter().filter_map(|name| Some(((*name).to_owned(), class(name)?))).collect()
+}
+
+/// The functions that a service declares. Nobody can ask what became of one, so none is reconciled; and none goes by
+/// the name of a function that means something else in a record.
+fn read_own_effects(effects: &Item<'_, '_>, reader: &Reader) -> BTreeMap<String, EffectClass> {
+    let functions = effects.entries();
+    let wrong = |message: String, at: Option<&Span>, help: &str| {
+        let mistake = Diagnostic::new(UNFIT, message).help(help);
+        reader.report(at.map_or_else(|| mistake.clone(), |at| mistake.clone().at(at)));
+    };
+    if functions.is_empty() && effects.is_given() {
+        wrong("a service has at least one function".into(), effects.span().as_ref(), "write `quote: pure`");
+    }
+    if functions.len() > MAX_FUNCTIONS {
+        let message = format!("{} functions; a service has at most {MAX_FUNCTIONS}", functions.len());
+        wrong(message, effects.span().as_ref(), "divide the connector");
+        return BTreeMap::new();
+    }
+    let mut classes = BTreeMap::new();
+    for (name, class) in functions {
+        if TAKEN.contains(&name.value.as_str()) || !is_function(&name.value) {
+            let message = format!("a service has no function named `{}`", name.value);
+            wrong(message, Some(&name.span), "take another name of lower-case letters, digits and `-`");
+        }
+        let class =
+            class.one_of(&[EffectClass::Pure, EffectClass::Idempotent, EffectClass::NeverRetry].map(EffectClass::name));
+        classes.extend(class.map(|class| (name.value, EffectClass::named(&class.value))));
+    }
+    classes
+}
+
+/// A name that a workflow can write.
+fn is_function(name: &str) -> bool {
+    name.len() <= MAX_FUNCTION
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn read_webhooks(item: &Item<'_, '_>, connections: &Routes, reader: &Reader) -> Option<Webhooks> {

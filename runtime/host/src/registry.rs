@@ -9,10 +9,11 @@ use selvedge_engine::ports::{
     Signal, Webhook, WebhookFault,
 };
 use tokio::time::timeout_at;
+use wasmtime::component::Resource;
 
 use selvedge_workflow::ConnectorFacts;
 
-use crate::bindings::{channel, gateway, inbound, types, verifier};
+use crate::bindings::{channel, gateway, inbound, service, types, verifier};
 use crate::call::{Cell, Stop, circumstances, handle};
 use crate::connector::{Connector, Facts};
 use crate::linker::Exports;
@@ -21,6 +22,9 @@ use crate::{Host, LoadError};
 
 /// The reports that one webhook may hold.
 pub const MAX_REPORTS: usize = 100;
+
+/// The longest answer of a service, in bytes: it is sealed beside the record, once for each call.
+pub const MAX_ANSWER: usize = 16 << 10;
 
 /// Every connector that can be called, by name.
 pub struct Registry {
@@ -185,6 +189,31 @@ impl Connectors for Registry {
         })
     }
 
+    async fn perform(&self, call: &Call, function: &str, with: Vec<(String, Field)>) -> Observed<String> {
+        let (names, fields): (Vec<String>, Vec<Field>) = with.into_iter().unzip();
+        let (connector, mut cell) = match self.open(call, fields).await {
+            Ok(open) => open,
+            Err(stop) => return stop.observed(),
+        };
+        let Exports::Service(service) = &connector.exports else { return wrong_kind(call, function) };
+        let argument = |(name, index)| service::Argument { name, value: Resource::new_own(index) };
+        let arguments: Vec<service::Argument> = names.into_iter().zip(0..).map(argument).collect();
+        let end = timeout_at(cell.deadline, async {
+            let guest = service.load(&mut cell.store, &cell.instance)?;
+            guest.call_perform(&mut cell.store, &circumstances(call, cell.deadline), function, &arguments).await
+        });
+        let end = end.await;
+        let (scrubber, left) = (cell.store.data().scrubber(None), cell.store.data().left);
+        let mut observed = cell.close(end, |answer| scrubber.text(&answer));
+        if let Ok(answer) = &observed.result
+            && answer.len() > MAX_ANSWER
+        {
+            let why = format!("its answer has {} bytes, the limit is {MAX_ANSWER}", answer.len());
+            observed.result = Err(if left { Failure::Unknown(why) } else { Failure::Permanent(why) });
+        }
+        observed
+    }
+
     async fn lookup(&self, call: &Call) -> Observed<Option<Report>> {
         let (connector, mut cell) = match self.open(call, Vec::new()).await {
             Ok(open) => open,
@@ -201,7 +230,9 @@ impl Connectors for Registry {
                     let guest = gateway.load(&mut cell.store, &cell.instance)?;
                     guest.call_lookup(&mut cell.store, &circumstances).await
                 }
-                Exports::Verifier(_) => Ok(Err(types::Failure::Denied(no_function("verifier", "lookup")))),
+                Exports::Verifier(_) | Exports::Service(_) => {
+                    Ok(Err(types::Failure::Denied(no_function("a verifier or service", "lookup"))))
+                }
             }
         });
         let end = end.await;
@@ -242,7 +273,9 @@ impl Connectors for Registry {
                     let guest = gateway.load(&mut cell.store, &cell.instance)?;
                     guest.call_receive(&mut cell.store, &webhook).await
                 }
-                Exports::Verifier(_) => Ok(Err(types::Failure::Denied(no_function("verifier", "receive")))),
+                Exports::Verifier(_) | Exports::Service(_) => {
+                    Ok(Err(types::Failure::Denied(no_function("a verifier or service", "receive"))))
+                }
             }
         });
         let end = end.await;

@@ -71,7 +71,7 @@ impl handles::Host for State {}
 
 impl handles::HostField for State {
     async fn drop(&mut self, _: Resource<Handle>) -> wasmtime::Result<()> {
-        // Fields are lent, never given, and end with the call.
+        // What a service was given it may let go of. The field itself ends with the call.
         Ok(())
     }
 }

@@ -201,6 +201,9 @@ impl Connectors for Doors {
     async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
         unreachable!()
     }
+    async fn perform(&self, _: &Call, _: &str, _: Vec<(String, Field)>) -> Observed<String> {
+        unreachable!()
+    }
     async fn lookup(&self, _: &Call) -> Observed<Option<Report>> {
         unreachable!()
     }

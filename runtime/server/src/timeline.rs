@@ -204,16 +204,21 @@ fn effect(fact: &Fact) -> Said {
             let doing = match function.as_str() {
                 "check" => "asking",
                 "charge" => "charging through",
-                _ if node.ends_with(".challenge") => "sending a code through",
-                _ => "sending through",
+                "send" if node.ends_with(".challenge") => "sending a code through",
+                "send" => "sending through",
+                _ => "calling",
             };
             let what = format!("{}: {doing} {connector} (attempt {attempt})", step_of(node));
+            // A service is asked for one of several functions.
+            let asked = (doing == "calling").then(|| format!("its function {function}"));
             let handed = (!hands.is_empty()).then(|| format!("handed over, as handles: {}", hands.join(", ")));
-            Said::plain(what).with([format!("effect {key}, {class}")]).with(handed).with(carries.iter().map(committed))
+            let effect = format!("effect {key}, {class}");
+            Said::plain(what).with([effect]).with(asked).with(handed).with(carries.iter().map(committed))
         }
-        Fact::Done { node, exit, reference, detail, accesses, refusals, .. } => {
+        Fact::Done { node, exit, reference, detail, answer, accesses, refusals, .. } => {
             let tone = if exit == "done" { Tone::Good } else { Tone::Bad };
-            Said::new(tone, done(node, exit, reference, detail)).with(seen(accesses)).with(refusals.iter().map(refusal))
+            let said = Said::new(tone, done(node, exit, reference, detail)).with(answer.iter().map(committed));
+            said.with(seen(accesses)).with(refusals.iter().map(refusal))
         }
         Fact::Postponed { node, attempt, why, accesses, at, .. } => {
             let what = format!("{}: attempt {attempt} did nothing, the next is at {}", step_of(node), moment_of(*at));
@@ -251,6 +256,8 @@ fn done(node: &str, exit: &str, reference: &str, detail: &str) -> String {
         ("charge", _) => format!("{step}: no payment{said}"),
         ("check", "done") => format!("{step}: checked{said}"),
         ("check", _) => format!("{step}: the check stands against it{said}"),
+        ("call", "done") => format!("{step}: answered"),
+        ("call", _) => format!("{step}: no answer{said}"),
         ("challenge", "done") => format!("{step}: code sent{reference}"),
         (_, "done") => format!("{step}: sent{reference}"),
         _ => format!("{step}: not sent{said}"),

@@ -90,6 +90,12 @@ impl<'a> Context<'a> {
         info.is_some_and(|info| info.ty == FieldType::Phone && info.source == Source::Customer)
     }
 
+    /// Whether a service can be handed this field: it is the customer's, and no card data.
+    fn may_be_handed(&self, field: &str) -> bool {
+        let info = self.dictionary.get(field);
+        info.is_some_and(|info| info.source == Source::Customer && !info.class.is_card())
+    }
+
     fn template(&self, name: &str, medium: &str) -> Option<&'a Template> {
         self.templates.get(&format!("{name}.{medium}"))
     }
@@ -163,7 +169,7 @@ pub(crate) fn template_uses(workflow: &Workflow) -> Vec<TemplateUse<'_>> {
                 Kind::Verify(verify) => (&verify.template, MESSAGE),
                 Kind::Communicate(communicate) => (&communicate.template, MESSAGE),
                 Kind::Pay(pay) => (&pay.authorization, PAGE),
-                Kind::Disclose(_) | Kind::Offer(_) => return None,
+                Kind::Disclose(_) | Kind::Offer(_) | Kind::Call(_) => return None,
             };
             Some(TemplateUse { step: &step.id.value, template, medium })
         })

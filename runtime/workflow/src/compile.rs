@@ -31,16 +31,19 @@ pub enum ConnectorKind {
     Verifier,
     /// Moves money.
     Gateway,
+    /// Whatever else a vendor offers, by the name of a function.
+    Service,
 }
 
 impl ConnectorKind {
-    /// `channel`, `verifier`, `gateway`.
+    /// `channel`, `verifier`, `gateway`, `service`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             ConnectorKind::Channel => "channel",
             ConnectorKind::Verifier => "verifier",
             ConnectorKind::Gateway => "gateway",
+            ConnectorKind::Service => "service",
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::dictionary::{Assurance, Dictionary, Level};
 use crate::plan::{Amount, Carries, Ending, Exit, Node, Op, Target};
-use crate::syntax::{Communicate, Disclose, Kind, Offer, Pay, Step, Verify, Workflow};
+use crate::syntax::{Call, Communicate, Disclose, Kind, Offer, Pay, Step, Verify, Workflow};
 
 /// The one method that the engine can carry out.
 pub const CODE: &str = "code";
@@ -69,7 +69,19 @@ impl Lowering<'_> {
             Kind::Offer(offer) => vec![offer_node(id, offer)],
             Kind::Communicate(communicate) => vec![self.communicate(id, communicate)],
             Kind::Pay(pay) => self.pay(id, pay),
+            Kind::Call(call) => vec![self.call(id, call)],
         }
+    }
+
+    fn call(&self, id: &str, call: &Call) -> Draft {
+        let op = Op::Call {
+            connector: call.through.value.clone(),
+            function: call.function.value.clone(),
+            with: call.with.iter().map(|(slot, field)| (slot.value.clone(), field.value.clone())).collect(),
+            purpose: call.purpose.as_ref().unwrap_or(&self.workflow.purpose).value.clone(),
+            class: call.class.as_ref().map(|class| class.value.clone()),
+        };
+        Draft { name: format!("{id}.call"), op, exits: done(To::Next, &[Exit::Failed]) }
     }
 
     /// `check` (where one is asked for), `challenge`, `answer`; the right answer leads to `then`.

@@ -168,6 +168,19 @@ pub enum Op {
         /// How many cards may be tried.
         tries: u32,
     },
+    /// Calls a function of a service. Done, Failed.
+    Call {
+        /// The service connector.
+        connector: String,
+        /// The function.
+        function: String,
+        /// Fields by the name that the function knows them by; the connector gets handles.
+        with: Vec<(String, String)>,
+        /// What it is called for.
+        purpose: String,
+        /// The effect class, where the workflow narrows the one that the manifest declares (checked).
+        class: Option<String>,
+    },
 }
 
 impl Op {
@@ -175,7 +188,7 @@ impl Op {
     #[must_use]
     pub fn exits(&self) -> &'static [Exit] {
         match self {
-            Op::Check { .. } => &[Exit::Done, Exit::Failed],
+            Op::Check { .. } | Op::Call { .. } => &[Exit::Done, Exit::Failed],
             Op::Send { .. } => &[Exit::Done, Exit::Refused, Exit::Failed],
             Op::Answer { .. } => &[Exit::Done, Exit::Failed, Exit::Timeout],
             Op::Disclose { .. } => &[Exit::Done, Exit::Refused],

@@ -16,6 +16,11 @@ pub const MAX_NAME: usize = 64;
 pub const MAX_WAIT: i64 = 366 * DAY;
 /// Most parts of a payment plan.
 pub const MAX_PAYMENTS: i64 = 60;
+/// Most fields that one call hands over.
+pub const MAX_WITH: usize = 16;
+/// The effect classes of a service's functions, from the widest to the narrowest. `reconcile` is none of them: a
+/// service has nobody to ask what became of a key.
+pub const CALL_CLASSES: [&str; 3] = ["pure", "idempotent", "never-retry"];
 /// Most tries at a code or a card.
 pub const MAX_TRIES: i64 = 10;
 
@@ -58,11 +63,13 @@ pub enum Kind {
     Communicate(Communicate),
     /// Take a payment.
     Pay(Pay),
+    /// Call a function of a service.
+    Call(Call),
 }
 
 impl Kind {
     /// Every key that says a kind.
-    pub const NAMES: [&'static str; 5] = ["verify", "disclose", "offer", "communicate", "pay"];
+    pub const NAMES: [&'static str; 6] = ["verify", "disclose", "offer", "communicate", "pay", "call"];
 
     /// The key that was written.
     #[must_use]
@@ -73,6 +80,7 @@ impl Kind {
             Kind::Offer(_) => "offer",
             Kind::Communicate(_) => "communicate",
             Kind::Pay(_) => "pay",
+            Kind::Call(_) => "call",
         }
     }
 }
@@ -163,6 +171,21 @@ pub struct Pay {
     pub tries: Spanned<i64>,
     /// Why nothing undoes it.
     pub undo: Spanned<String>,
+}
+
+/// `call:`
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The service.
+    pub through: Spanned<String>,
+    /// Its function.
+    pub function: Spanned<String>,
+    /// `with:`, from the function's names to fields.
+    pub with: Vec<(Spanned<String>, Spanned<String>)>,
+    /// The purpose, where it is not the workflow's.
+    pub purpose: Option<Spanned<String>>,
+    /// A narrower effect class than the manifest declares.
+    pub class: Option<Spanned<String>>,
 }
 
 impl Workflow {

@@ -119,6 +119,26 @@ pub mod gateway {
     pub use bindings::exports::selvedge::connector::gateway::{Card, Guest as Gateway, Outcome, Payment};
 }
 
+/// A connector that offers functions of its own.
+pub mod service {
+    #[doc(hidden)]
+    #[allow(missing_docs, clippy::all)]
+    pub mod bindings {
+        wit_bindgen::generate!({
+            path: "../wit/selvedge-connector@0.1.0",
+            world: "service-connector",
+            pub_export_macro: true,
+            export_macro_name: "export",
+            with: {
+                "selvedge:connector/types@0.1.0": crate::bindings::selvedge::connector::types,
+                "selvedge:connector/handles@0.1.0": crate::bindings::selvedge::connector::handles,
+                "selvedge:connector/egress@0.1.0": crate::bindings::selvedge::connector::egress,
+            },
+        });
+    }
+    pub use bindings::exports::selvedge::connector::service::{Argument, Guest as Service};
+}
+
 /// Makes a type that implements [`channel::Channel`] the connector of this crate.
 #[macro_export]
 macro_rules! export_channel {
@@ -140,5 +160,13 @@ macro_rules! export_verifier {
 macro_rules! export_gateway {
     ($connector:ident) => {
         $crate::gateway::bindings::export!($connector with_types_in $crate::gateway::bindings);
+    };
+}
+
+/// Makes a type that implements [`service::Service`] the connector of this crate.
+#[macro_export]
+macro_rules! export_service {
+    ($connector:ident) => {
+        $crate::service::bindings::export!($connector with_types_in $crate::service::bindings);
     };
 }

@@ -94,9 +94,13 @@ pub fn after(
         Outcome::Charged(Observed { result: Ok(Charged::Declined(why)), accesses, refusals }) => {
             vec![done(Exit::Declined, String::new(), why, accesses, refusals)]
         }
+        Outcome::Answered(Observed { result: Ok(answer), accesses, refusals }) => {
+            vec![done(Exit::Done, String::new(), String::new(), accesses, refusals).with_answer(answer)]
+        }
         Outcome::Sent(Observed { result: Err(failure), accesses, refusals })
         | Outcome::Checked(Observed { result: Err(failure), accesses, refusals })
-        | Outcome::Charged(Observed { result: Err(failure), accesses, refusals }) => match failure {
+        | Outcome::Charged(Observed { result: Err(failure), accesses, refusals })
+        | Outcome::Answered(Observed { result: Err(failure), accesses, refusals }) => match failure {
             Failure::Permanent(why) | Failure::Denied(why) => {
                 vec![done(Exit::Failed, String::new(), why, accesses, refusals)]
             }
@@ -155,6 +159,7 @@ fn settle(
         exit: word.into(),
         reference,
         detail,
+        answer: None,
         accesses,
         refusals,
         next: target(plan, node, exit),

@@ -172,7 +172,7 @@ impl Sheet {
             });
         }
         let connector = connector(&definition.plan, node).to_owned();
-        let class = definition.class_of(&connector, function(&node.op));
+        let class = class(&definition.plan, node, &|c: &str, f: &str| definition.class_of(c, f));
         self.add(Fact::Intended {
             node: node.name.clone(),
             key: effect.key.clone(),
@@ -207,6 +207,8 @@ impl Sheet {
                 finding: Finding::Clear,
                 reason: "old".into(),
             }))),
+            (Op::Call { .. }, Some(f)) => Outcome::Answered(seen(Err(f))),
+            (Op::Call { .. }, None) => Outcome::Answered(seen(Ok(commitment("sim-score/answer/1")))),
             (_, Some(f)) => Outcome::Sent(seen(Err(f))),
             (_, None) => Outcome::Sent(seen(Ok("msg_1".into()))),
         };
@@ -368,6 +370,44 @@ fn an_unclear_charge_is_settled_by_the_vendors_signed_word_alone() {
     sheet.add_all(done);
     let again = on_signal(&definition.plan, &sheet.run, &told(ReportStatus::Succeeded, "e3")).unwrap();
     assert!(matches!(again.as_slice(), [Fact::Reported { .. }]), "a second report pays nothing: {again:?}");
+}
+
+#[test]
+fn a_workflow_that_narrows_a_class_is_obeyed_after_a_crash() {
+    let definition = definition();
+    let mut sheet = Sheet::open(&definition);
+    sheet.step(&definition, 11); // the process ends between intent and outcome
+    let Phase::Intended(effect) = sheet.run.phase.clone() else { panic!("{:?}", sheet.run.phase) };
+    let mut plan = definition.plan.clone();
+    let narrowed = |class: Option<&str>| Op::Call {
+        connector: "sim".into(),
+        function: "score".into(),
+        with: Vec::new(),
+        purpose: "billing".into(),
+        class: class.map(str::to_owned),
+    };
+    let declared = |_: &str, _: &str| "idempotent".to_owned();
+    plan.nodes[0].op = narrowed(None);
+    let again = next(&plan, &sheet.run, &declared, sheet.now).unwrap();
+    assert!(matches!(again, Next::Try(_, Effect { attempt: 2, ref key, .. }) if *key == effect.key), "{again:?}");
+    plan.nodes[0].op = narrowed(Some("never-retry"));
+    let asked = next(&plan, &sheet.run, &declared, sheet.now).unwrap();
+    assert!(matches!(&asked, Next::Take(facts) if matches!(facts[..], [Fact::NeedsPerson { .. }])), "{asked:?}");
+}
+
+#[test]
+fn what_a_service_answered_is_known_by_its_commitment_alone() {
+    let definition = definition();
+    let mut sheet = Sheet::open(&definition);
+    let node = &definition.plan.nodes[0];
+    let effect = Effect { key: sheet.run.key(&node.name), attempt: 1, since: sheet.now };
+    let answer = commitment("identity/answer/1");
+    let outcome =
+        Outcome::Answered(Observed { result: Ok(answer.clone()), accesses: Vec::new(), refusals: Vec::new() });
+    let facts = after(&definition.plan, &sheet.run, node, &effect, "pure", outcome, sheet.now);
+    sheet.add_all(facts);
+    assert_eq!(sheet.run.answers.get("identity"), Some(&answer));
+    assert_eq!(Run::fold(&sheet.run.id, &sheet.record).unwrap(), sheet.run);
 }
 
 /// Plays the story well until the run stands at this node in this phase.

@@ -209,6 +209,20 @@ fn otherwise() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
+/// A service that was called, twice with an answer's end and once without.
+fn called() -> Vec<(&'static str, &'static str, Value)> {
+    let intended = |function: &str| json!({"node": "quote.call", "key": "int_1.quote.call.1", "connector": "desk", "function": function, "class": "idempotent", "attempt": 1, "hands": ["patient.mobile"]});
+    let done = |exit: &str| json!({"node": "quote.call", "key": "int_1.quote.call.1", "exit": exit, "accesses": [access("patient.mobile", "PII", "desk POST /v1/quotes /phone")], "next": "end:completed"});
+    let (mut answered, mut refused) = (done("done"), done("failed"));
+    answered["answer"] = committed("quote/answer/1", "PHI");
+    refused["detail"] = json!("HTTP 404");
+    vec![
+        ("host", "effect.intended", intended("quote")),
+        ("connector:desk@sha256:55", "effect.done", answered),
+        ("connector:desk@sha256:55", "effect.done", refused),
+    ]
+}
+
 fn events(told: Vec<(&'static str, &'static str, Value)>) -> Vec<Event> {
     let mut head = Head::start("clinic", "int_1");
     let event = |(n, (actor, kind, data)): (usize, (&str, &str, Value))| {
@@ -251,8 +265,25 @@ fn what_goes_otherwise_reads_so() {
 }
 
 #[test]
+fn a_call_of_a_service_reads_so() {
+    insta::assert_snapshot!(read_aloud(&events(called())), @r"
+        2026-11-24 17:03:00 UTC Plain [Selvedge] quote: calling desk (attempt 1)
+            effect int_1.quote.call.1, idempotent
+            its function quote
+            handed over, as handles: patient.mobile
+        2026-11-24 17:03:01 UTC Good [desk] quote: answered
+            quote/answer/1 (PHI) committed as 333333333333…
+            patient.mobile (PII) egress: desk POST /v1/quotes /phone
+            revealed: none
+        2026-11-24 17:03:02 UTC Bad [desk] quote: no answer: HTTP 404
+            patient.mobile (PII) egress: desk POST /v1/quotes /phone
+            revealed: none
+        ");
+}
+
+#[test]
 fn every_sample_is_an_event_that_the_engine_could_have_written() {
-    for event in [story(), events(otherwise())].concat() {
+    for event in [story(), events(otherwise()), events(called())].concat() {
         let fact = Fact::from_kind_and_data(&event.kind, event.data.clone()).unwrap();
         assert_eq!(fact.into_kind_and_data().unwrap(), (event.kind, event.data));
     }

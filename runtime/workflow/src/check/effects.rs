@@ -7,7 +7,7 @@ use super::{Context, Findings, ticked};
 use crate::compile::ConnectorKind;
 use crate::plan::{Carries, Exit, Node, Op};
 use crate::source::{Diagnostic, code, duration_in_words};
-use crate::syntax::Kind;
+use crate::syntax::{CALL_CLASSES, Kind};
 
 /// How "did it happen?" can be answered. `pure` changes nothing outside and needs no answer.
 pub const EFFECT_CLASSES: [&str; 4] = ["pure", "idempotent", "reconcile", "never-retry"];
@@ -17,6 +17,7 @@ const CITE: &str = "design: one step, as it flows";
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     effects(context, findings);
+    narrowed(context, findings);
     waits(context, findings);
     for step in &context.workflow.steps {
         if let Kind::Pay(pay) = &step.kind {
@@ -36,9 +37,11 @@ fn effects(context: &Context<'_>, findings: &mut Findings) {
             Op::Check { connector, .. } => (connector, ConnectorKind::Verifier, "check"),
             Op::Send { connector, .. } => (connector, ConnectorKind::Channel, "send"),
             Op::Charge { connector, .. } => (connector, ConnectorKind::Gateway, "charge"),
+            Op::Call { connector, function, .. } => (connector, ConnectorKind::Service, function.as_str()),
             _ => continue,
         };
-        let changes = kind != ConnectorKind::Verifier;
+        // What a service does is the vendor's affair; a question to it may well be pure.
+        let changes = matches!(kind, ConnectorKind::Channel | ConnectorKind::Gateway);
         let Some((installed, facts)) = context.fitting(own, kind) else { continue };
         if !seen.insert((installed, function)) {
             continue;
@@ -51,6 +54,8 @@ fn effects(context: &Context<'_>, findings: &mut Findings) {
                 continue;
             }
             Some(class) => format!("`{installed}` says `{class}` of `{function}`, which is no effect class"),
+            // That a service has no such function is said elsewhere.
+            None if kind == ConnectorKind::Service => continue,
             None => format!("`{installed}` does not say how \"did it happen?\" is answered for `{function}`"),
         };
         let words = if changes { &EFFECT_CLASSES[1..] } else { &EFFECT_CLASSES[..] };
@@ -66,6 +71,30 @@ fn effects(context: &Context<'_>, findings: &mut Findings) {
             CITE,
             declared.join("; "),
         );
+    }
+}
+
+/// A workflow may narrow the class that a manifest declares and never widen it: what the vendor does not promise, no
+/// workflow can.
+fn narrowed(context: &Context<'_>, findings: &mut Findings) {
+    let rank = |class: &str| CALL_CLASSES.iter().position(|known| *known == class);
+    for step in &context.workflow.steps {
+        let Kind::Call(call) = &step.kind else { continue };
+        let Some(class) = &call.class else { continue };
+        let Some((installed, facts)) = context.fitting(&call.through.value, ConnectorKind::Service) else { continue };
+        let (function, Some(declared)) = (&call.function.value, facts.effects.get(&call.function.value)) else {
+            continue;
+        };
+        if rank(&class.value) >= rank(declared) {
+            let claim = format!("`{}` takes `{function}` for {}", step.id.value, class.value);
+            let because = format!("`{installed}` declares {declared}, which is no narrower");
+            findings.proved(claim, "plan.effects", CITE, because);
+            continue;
+        }
+        let message = format!("`{installed}` says that `{function}` is {declared}, which `{}` widens", class.value);
+        let narrower = CALL_CLASSES.into_iter().filter(|known| rank(known) >= rank(declared));
+        let refusal = Diagnostic::new(code::NO_EFFECT_CLASS, message).at(&class.span);
+        findings.refuse(refusal.help(format!("remove the line, or write one of {}", ticked(narrower))));
     }
 }
 

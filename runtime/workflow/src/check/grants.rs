@@ -37,7 +37,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             too_much(context, installed, facts, findings);
         }
         if findings.refusals.len() == before {
-            let claim = format!("`{installed}` is given {} and nothing else", ticked(wanted));
+            let given = if wanted.is_empty() { "no field".to_owned() } else { ticked(wanted) };
+            let claim = format!("`{installed}` is given {given} and nothing else");
             let because = format!("`{}` grants these for {}", facts.grant_file, ticked(reasons));
             findings.proved(claim, RULE, CITE, because);
         }
@@ -77,6 +78,13 @@ fn needed<'a>(context: &Context<'a>) -> Needed<'a> {
                 add(&communicate.over, ConnectorKind::Channel, fields, &purpose.value);
             }
             Kind::Pay(pay) => add(&pay.through, ConnectorKind::Gateway, CARD.to_vec(), &workflow.purpose.value),
+            Kind::Call(call) => {
+                let purpose = call.purpose.as_ref().unwrap_or(&workflow.purpose);
+                // Nobody is asked to grant what may not be handed over at all.
+                let fields = call.with.iter().map(|(_, field)| field.value.as_str());
+                let fields = fields.filter(|field| context.may_be_handed(field)).collect();
+                add(&call.through, ConnectorKind::Service, fields, &purpose.value);
+            }
             Kind::Disclose(_) | Kind::Offer(_) => {}
         }
     }

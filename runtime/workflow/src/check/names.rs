@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, Findings};
+use super::{Context, Findings, flow::CARD_CITE};
 use crate::compile::ConnectorKind;
 use crate::dictionary::{FieldType, Level, Source};
 use crate::lower::{CODE, IDENTITY, amount, proven};
 use crate::plan::Amount;
 use crate::source::{Diagnostic, Spanned, code, did_you_mean};
-use crate::syntax::{Communicate, Kind, Pay, Step, Verify};
+use crate::syntax::{Call, Communicate, Kind, Pay, Step, Verify};
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     workflow_itself(context, findings);
@@ -19,6 +19,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             Kind::Communicate(communicate) => message(context, step, communicate, findings),
             Kind::Offer(offer) => money(context, &offer.total, findings),
             Kind::Pay(pay) => payment(context, step, pay, findings),
+            Kind::Call(call) => service(context, call, findings),
             Kind::Disclose(_) => {}
         }
     }
@@ -41,6 +42,7 @@ fn workflow_itself(context: &Context<'_>, findings: &mut Findings) {
             }
             Kind::Communicate(communicate) => drop(used.insert(&communicate.over.value)),
             Kind::Pay(pay) => drop(used.insert(&pay.through.value)),
+            Kind::Call(call) => drop(used.insert(&call.through.value)),
             Kind::Disclose(_) | Kind::Offer(_) => {}
         }
     }
@@ -160,6 +162,36 @@ fn payment(context: &Context<'_>, step: &Step, pay: &Pay, findings: &mut Finding
         let message = format!("a second link opens `{}`", step.id.value);
         let refusal = Diagnostic::new(code::DUPLICATE, message).at(&second.opens.span);
         findings.refuse(refusal.help("one message carries the link; remove `link:` from the other"));
+    }
+}
+
+/// The service has the function; what it is handed are fields of the customer, and no card.
+fn service(context: &Context<'_>, call: &Call, findings: &mut Findings) {
+    connector(context, &call.through, ConnectorKind::Service, findings);
+    if let Some(purpose) = &call.purpose {
+        no_identity(purpose, findings);
+    }
+    if let Some((installed, facts)) = context.fitting(&call.through.value, ConnectorKind::Service)
+        && !facts.effects.contains_key(&call.function.value)
+    {
+        let message = format!("`{installed}` has no function `{}`", call.function.value);
+        let help = did_you_mean(&call.function.value, facts.effects.keys().map(String::as_str));
+        findings.refuse(Diagnostic::new(code::UNKNOWN_NAME, message).at(&call.function.span).maybe_help(help));
+    }
+    for (_, field) in &call.with {
+        let Some(info) = context.dictionary.get(&field.value) else {
+            findings.refuse(context.dictionary.unknown(&field.value).at(&field.span));
+            continue;
+        };
+        if info.class.is_card() {
+            let message = format!("`{}` is card data ({}) and goes to gateways alone", field.value, info.class);
+            let refusal = Diagnostic::new(code::CARD_DATA, message).at(&field.span).cite(CARD_CITE);
+            findings.refuse(refusal.help("take the line out; a `pay` step charges a card"));
+        } else if !context.may_be_handed(&field.value) {
+            let message = format!("`{}` is not a field of the customer", field.value);
+            let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&field.span);
+            findings.refuse(refusal.help("name a field with `source: customer`"));
+        }
     }
 }
 

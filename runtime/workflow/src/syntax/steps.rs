@@ -2,7 +2,8 @@
 //! all mistakes are told at once.
 
 use super::{
-    Communicate, Disclose, Kind, Link, MAX_NAME, MAX_PAYMENTS, MAX_STEPS, MAX_TRIES, MAX_WAIT, Offer, Pay, Step, Verify,
+    CALL_CLASSES, Call, Communicate, Disclose, Kind, Link, MAX_NAME, MAX_PAYMENTS, MAX_STEPS, MAX_TRIES, MAX_WAIT,
+    MAX_WITH, Offer, Pay, Step, Verify,
 };
 use crate::dictionary::{Level, word};
 use crate::plan::Every;
@@ -48,6 +49,7 @@ fn step(reader: &Reader, item: &Item<'_, '_>) -> Option<Step> {
         "offer" => offer(&body),
         "communicate" => communicate(&body),
         "pay" => pay(reader, &body),
+        "call" => call(reader, &body),
         other => {
             let message = format!("there is no step of the kind `{other}`");
             let help = did_you_mean(other, Kind::NAMES);
@@ -150,6 +152,34 @@ fn pay(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
         tries: tries?,
         undo: undo?,
     });
+    Some(Step { id: id?, kind })
+}
+
+fn call(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "through", "function", "with", "purpose", "class"]);
+    let id = name(&keys.required("id"));
+    let through = name(&keys.required("through"));
+    let function = name(&keys.required("function"));
+    let with = keys.optional("with");
+    let purpose = name(&keys.optional("purpose"));
+    let class = keys.optional("class");
+    let class = if class.is_given() { Some(class.one_of(&CALL_CLASSES)?) } else { None };
+    let handed: Vec<_> = with
+        .entries()
+        .into_iter()
+        .filter_map(|(slot, field)| Some((slot, field.text()?)))
+        .inspect(|(slot, _)| {
+            if !is_name(&slot.value) {
+                let message = format!("`{}` is no name of lower-case letters, digits and `-`", slot.value);
+                reader.report(Diagnostic::new(code::WRONG_TYPE, message).at(&slot.span));
+            }
+        })
+        .collect();
+    if let (true, Some(span)) = (handed.len() > MAX_WITH, with.span()) {
+        let message = format!("{} fields; at most {MAX_WITH} are handed over in one call", handed.len());
+        reader.report(Diagnostic::new(code::BEYOND_LIMITS, message).at(&span).help("divide the step"));
+    }
+    let kind = Kind::Call(Call { through: through?, function: function?, with: handed, purpose, class });
     Some(Step { id: id?, kind })
 }
 

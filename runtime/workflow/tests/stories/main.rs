@@ -6,3 +6,4 @@ mod healthcare;
 mod hostile;
 mod house;
 mod refusals;
+mod services;

@@ -48,7 +48,12 @@ pub fn asked(plan: &Plan, run: &Run) -> Option<Asked> {
         Op::Offer { .. } => Some(Asked::Answer),
         Op::Open => Some(Asked::Open),
         Op::Card { .. } => Some(Asked::Card),
-        Op::Check { .. } | Op::Send { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Charge { .. } => None,
+        Op::Check { .. }
+        | Op::Send { .. }
+        | Op::Disclose { .. }
+        | Op::Fresh { .. }
+        | Op::Charge { .. }
+        | Op::Call { .. } => None,
     }
 }
 

@@ -400,7 +400,14 @@ fn replies_of(kind: Option<ConnectorKind>) -> &'static [(&'static str, Reply)] {
             ("silent", Reply::Silent),
             ("lost", Reply::Lost),
         ],
-        _ => &[
+        Some(ConnectorKind::Service) => &[
+            ("answered", Reply::Does),
+            ("busy", Reply::Busy),
+            ("failed", Reply::Fails),
+            ("silent", Reply::Silent),
+            ("lost", Reply::Lost),
+        ],
+        Some(ConnectorKind::Channel) | None => &[
             ("sent", Reply::Does),
             ("busy", Reply::Busy),
             ("failed", Reply::Fails),

@@ -1,0 +1,149 @@
+//! Calls of a service: what the checker proves of them, and what it refuses.
+
+use std::collections::BTreeMap;
+
+use crate::house::{NAME, WORKFLOW, connectors, files_with, step, told};
+use selvedge_workflow::plan::Op;
+use selvedge_workflow::{Checked, ConnectorFacts, ConnectorKind, compile};
+
+const QUOTE: &str = "  - call:
+      id: quote
+      through: desk
+      function: quote
+      with: { phone: patient.mobile, owed: account.balance }
+      class: never-retry
+";
+
+/// The clinic's connectors and a service that quotes, declared as idempotent.
+fn with_a_desk() -> BTreeMap<String, ConnectorFacts> {
+    let mut all = connectors();
+    let desk = ConnectorFacts {
+        kind: ConnectorKind::Service,
+        fields: ["patient.mobile", "account.balance"].map(str::to_owned).into(),
+        purposes: ["billing".to_owned()].into(),
+        effects: [("quote".to_owned(), "idempotent".to_owned()), ("look".to_owned(), "pure".to_owned())].into(),
+        grant_file: "workflows/grants/desk.yaml".into(),
+    };
+    all.insert("desk".into(), desk);
+    all
+}
+
+/// The shipped workflow with this step in front of its disclosure.
+fn check(call: &str) -> Result<Checked, String> {
+    let owed = step("owed");
+    let mut files = files_with(WORKFLOW, &owed, &format!("{call}\n{owed}"));
+    let text = files.get_mut(WORKFLOW).unwrap();
+    *text = text.replacen("uses:\n", "uses:\n  desk: desk\n", 1);
+    compile(&files, NAME, &with_a_desk()).map_err(|found| told(&found))
+}
+
+fn changed(old: &str, new: &str) -> String {
+    assert!(QUOTE.contains(old), "{old}");
+    check(&QUOTE.replacen(old, new, 1)).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn a_call_becomes_one_node_that_knows_what_it_hands_over_and_how_it_is_repeated() {
+    let checked = check(QUOTE).unwrap();
+    let node = checked.plan.nodes.iter().find(|node| node.step == "quote").unwrap();
+    assert_eq!(node.name, "quote.call");
+    let with = vec![("phone".into(), "patient.mobile".into()), ("owed".into(), "account.balance".into())];
+    let op = Op::Call {
+        connector: "desk".into(),
+        function: "quote".into(),
+        with,
+        purpose: "billing".into(),
+        class: Some("never-retry".into()),
+    };
+    assert_eq!(node.op, op);
+    let proofs: Vec<String> = checked
+        .proofs
+        .iter()
+        .filter(|p| p.because.contains("desk") || p.claim.contains("desk"))
+        .map(|p| format!("{}: {}", p.claim, p.because))
+        .collect();
+    insta::assert_snapshot!(proofs.join("\n"), @r#"
+        `desk` is given `account.balance`, `patient.mobile` and nothing else: `workflows/grants/desk.yaml` grants these for `billing`
+        every effect says how "did it happen?" is answered: `check` of `brightline-sim` is pure; `send` of `brightline-sms` is reconcile; `quote` of `desk` is idempotent; `charge` of `northgate-cards` is reconcile
+        `quote` takes `quote` for never-retry: `desk` declares idempotent, which is no narrower
+        "#);
+}
+
+#[test]
+fn a_service_must_have_the_function() {
+    insta::assert_snapshot!(changed("function: quote", "function: quot"), @r"
+        W111 workflows/healthcare-balance/workflow.yaml:32:17: `desk` has no function `quot`
+          help: did you mean `quote`?
+        ");
+    insta::assert_snapshot!(changed("through: desk", "through: texts"), @r"
+        W113 workflows/healthcare-balance/workflow.yaml:31:16: `texts` (`brightline-sms`) is a channel; a service is needed here
+          help: from `uses:` these fit: `desk`
+        ");
+}
+
+#[test]
+fn a_workflow_narrows_an_effect_class_and_never_widens_it() {
+    for narrower in ["idempotent", "never-retry"] {
+        assert!(check(&QUOTE.replace("class: never-retry", &format!("class: {narrower}"))).is_ok(), "{narrower}");
+    }
+    insta::assert_snapshot!(changed("class: never-retry", "class: pure"), @r"
+        W136 workflows/healthcare-balance/workflow.yaml:34:14: `desk` says that `quote` is idempotent, which `pure` widens
+          help: remove the line, or write one of `idempotent`, `never-retry`
+        ");
+    // A service has nobody to ask what became of a key.
+    insta::assert_snapshot!(changed("class: never-retry", "class: reconcile"), @r"
+        W104 workflows/healthcare-balance/workflow.yaml:34:14: `class` should be one of `pure`, `idempotent`, `never-retry`; found the text `reconcile`
+        ");
+    insta::assert_snapshot!(changed("class: never-retry", "class: sometimes"), @r"
+        W104 workflows/healthcare-balance/workflow.yaml:34:14: `class` should be one of `pure`, `idempotent`, `never-retry`; found the text `sometimes`
+        ");
+}
+
+#[test]
+fn a_service_is_handed_granted_fields_of_the_customer_and_never_a_card() {
+    insta::assert_snapshot!(changed("patient.mobile", "patient.name"), @r"
+        W134 workflows/healthcare-balance/workflow.yaml:31:16: `desk` is not granted the field `patient.name`
+          rule: grant.fields (45 CFR 164.502(b), PCI DSS 4.0.1 7.2)
+          help: an admin writes in `workflows/grants/desk.yaml`: `fields: [account.balance, patient.mobile, patient.name]`
+        ");
+    insta::assert_snapshot!(changed("patient.mobile", "card.number"), @r"
+        W133 workflows/healthcare-balance/workflow.yaml:33:22: `card.number` is card data (PAN) and goes to gateways alone
+          rule: PCI DSS 4.0.1 3.3.1, 3.4.1
+          help: take the line out; a `pay` step charges a card
+        ");
+    insta::assert_snapshot!(changed("patient.mobile", "challenge.code"), @r"
+        W113 workflows/healthcare-balance/workflow.yaml:33:22: `challenge.code` is not a field of the customer
+          help: name a field with `source: customer`
+        ");
+    insta::assert_snapshot!(changed("patient.mobile", "patient.moblie"), @r"
+        W112 workflows/healthcare-balance/workflow.yaml:33:22: `patient.moblie` is no field of the data dictionary
+          help: did you mean `patient.mobile`?
+        ");
+}
+
+#[test]
+fn a_call_is_made_for_a_granted_purpose() {
+    insta::assert_snapshot!(changed("class: never-retry", "purpose: marketing"), @r"
+        W134 workflows/healthcare-balance/workflow.yaml:31:16: `desk` is not granted the purpose `marketing`
+          rule: grant.fields (45 CFR 164.502(b), PCI DSS 4.0.1 7.2)
+          help: an admin writes in `workflows/grants/desk.yaml`: `purposes: [billing, marketing]`
+        ");
+    insta::assert_snapshot!(changed("class: never-retry", "purpose: identity"), @r"
+        W134 workflows/healthcare-balance/workflow.yaml:31:16: `desk` is not granted the purpose `identity`
+          rule: grant.fields (45 CFR 164.502(b), PCI DSS 4.0.1 7.2)
+          help: an admin writes in `workflows/grants/desk.yaml`: `purposes: [billing, identity]`
+        W113 workflows/healthcare-balance/workflow.yaml:34:16: `identity` is the purpose of one-time codes and of nothing else
+          rule: 47 CFR 64.1200(a)
+          help: say what the message is for: `billing`
+        ");
+}
+
+#[test]
+fn a_call_hands_over_no_more_fields_than_its_limit() {
+    let many: Vec<String> =
+        (0..=selvedge_workflow::syntax::MAX_WITH).map(|n| format!("a{n}: patient.mobile")).collect();
+    let refused = changed("{ phone: patient.mobile, owed: account.balance }", &format!("{{ {} }}", many.join(", ")));
+    assert!(refused.contains("W105") && refused.contains("17 fields; at most 16"), "{refused}");
+    let refused = changed("phone:", "Phone:");
+    assert!(refused.contains("W104") && refused.contains("`Phone`"), "{refused}");
+}
