@@ -54,6 +54,11 @@ impl Engine {
         node: &Node,
         effect: Effect,
     ) -> Result<(), EngineError> {
+        if let Err(not_ready) = self.ready().await {
+            // What the turn has learnt so far is kept, if it can be.
+            self.flush(turn).await?;
+            return Err(not_ready);
+        }
         let Some((payload, carries)) = self.gather(definition, turn, node, &effect).await? else { return Ok(()) };
         let call = self.call(definition, &turn.run, node, &effect);
         let function = decide::function(&node.op);

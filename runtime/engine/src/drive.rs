@@ -37,6 +37,7 @@ impl Engine {
     /// Drives a run as far as it goes, if this node has its lease or gets it. One driver at a time; a second one
     /// waits and then finds nothing to do.
     pub(crate) async fn drive(&self, id: &RunId) -> Result<Driven, EngineError> {
+        self.ready().await?;
         let slot = self.slot(id);
         let driven = {
             let mut held = slot.held.lock().await;

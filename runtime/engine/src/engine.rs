@@ -16,6 +16,7 @@ use crate::definition::Definition;
 use crate::drive::Driven;
 use crate::error::{EngineError, StoreError};
 use crate::fact::Fact;
+use crate::health::Condition;
 use crate::ports::store::{Claim, Lease, Listed, RunId, Store};
 use crate::ports::{Clock, Connectors, Micros, Random, Webhook, WebhookFault};
 use crate::run::Run;
@@ -86,6 +87,8 @@ pub(crate) struct Inner {
     /// Until when the scheduler sleeps; what is to be done before that wakes it.
     sleeps_until: AtomicI64,
     news: Notify,
+    /// Whether work can be taken.
+    pub(crate) condition: Condition,
     /// One writer for the access record.
     pub(crate) access: tokio::sync::Mutex<()>,
 }
@@ -124,6 +127,7 @@ impl Engine {
                 slots: Mutex::default(),
                 sleeps_until: AtomicI64::new(Micros::MAX),
                 news: Notify::new(),
+                condition: Condition::default(),
                 access: tokio::sync::Mutex::default(),
             }),
         }
@@ -196,6 +200,7 @@ impl Engine {
         channel: &str,
         who: &Who,
     ) -> Result<RunId, EngineError> {
+        self.ready().await?;
         let not_published = || EngineError::NotPublished { workflow: workflow.into() };
         let digest = self.store().published(tenant, workflow).await?.ok_or_else(not_published)?;
         let definition = self.definition(tenant, workflow, &digest).await?;
@@ -229,7 +234,8 @@ impl Engine {
         })?;
         let run = Run::begin(&id, head, &digest, now, &fact)?;
         let mut turn = Turn::opening(run, &definition.plan.purpose, first);
-        self.store().commit(turn.take(false)).await?;
+        let opened = self.store().commit(turn.take(false)).await.map_err(EngineError::from);
+        opened.inspect_err(|error| self.doubt(error))?;
         *self.slot(&id).held.lock().await = Some(Held { lease: Lease::OPENING, run: Some(turn.run) });
         self.wake(&id);
         Ok(id)
@@ -305,8 +311,15 @@ impl Engine {
                     Err(error) => error,
                 };
                 slot.queued.store(true, Ordering::Release);
-                tracing::error!(interaction = %id.interaction, %error, "a run could not go on");
-                let pause = if matches!(error, EngineError::Store(_)) { TRY_AGAIN } else { LOOK_AGAIN };
+                engine.doubt(&error);
+                let pause = match &error {
+                    // Said once, by who found out.
+                    EngineError::NotReady { .. } => TRY_AGAIN,
+                    error => {
+                        tracing::error!(interaction = %id.interaction, %error, "a run could not go on");
+                        if matches!(error, EngineError::Store(_)) { TRY_AGAIN } else { LOOK_AGAIN }
+                    }
+                };
                 engine.inner.parts.clock.sleep_until(engine.now() + pause).await;
             }
             engine.put_down(&id, slot);
@@ -389,7 +402,9 @@ impl Engine {
         loop {
             let until = match self.look(&mut pause, &mut signed).await {
                 Ok(until) => until,
+                Err(EngineError::NotReady { .. }) => self.now() + TRY_AGAIN,
                 Err(error) => {
+                    self.doubt(&error);
                     tracing::error!(%error, "the store does not answer; no work is taken until it does");
                     self.now() + TRY_AGAIN
                 }
@@ -414,6 +429,7 @@ impl Engine {
     }
 
     async fn look(&self, pause: &mut Micros, signed: &mut Micros) -> Result<Micros, EngineError> {
+        self.ready().await?;
         let now = self.now();
         if now - *signed >= SIGN_EVERY {
             self.checkpoint().await?;

@@ -180,6 +180,16 @@ pub enum EngineError {
         /// How much is allowed.
         limit: usize,
     },
+    /// The node takes no work for a while.
+    #[error("the node takes no work now: {why}")]
+    #[diagnostic(
+        code(E520),
+        help("what was acknowledged is kept, and the node goes on by itself when this is over; `/health` says when")
+    )]
+    NotReady {
+        /// What is wrong, free of values.
+        why: String,
+    },
     /// A record that cannot be folded, or another impossibility: a defect of Selvedge itself.
     #[error("{what}")]
     #[diagnostic(code(E599), help("this is a defect: keep the data folder and report it with the code and this line"))]

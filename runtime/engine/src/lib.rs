@@ -18,6 +18,7 @@ mod engine;
 pub mod error;
 mod evidence;
 pub mod fact;
+pub mod health;
 pub mod money;
 pub mod page;
 pub mod ports;

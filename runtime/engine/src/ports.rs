@@ -17,6 +17,10 @@ pub type Micros = i64;
 pub trait Clock: Send + Sync {
     /// Now, in UTC microseconds. Never earlier than an instant that it returned before.
     fn now(&self) -> Micros;
+    /// How far the machine's clock stands before the newest time that [`Clock::now`] gave out: it was stepped back.
+    fn behind(&self) -> Micros {
+        0
+    }
     /// Returns when `now()` has reached `until`, at the latest.
     async fn sleep_until(&self, until: Micros);
 }

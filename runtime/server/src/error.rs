@@ -173,7 +173,8 @@ fn engine_status(error: &EngineError) -> StatusCode {
         | EngineError::NoSuchClass { .. }
         | EngineError::Limit { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         EngineError::NotNow { .. } => StatusCode::CONFLICT,
-        EngineError::Store(
+        EngineError::NotReady { .. }
+        | EngineError::Store(
             StoreError::Conflict { .. } | StoreError::Overtaken { .. } | StoreError::Unavailable { .. },
         ) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -32,6 +32,7 @@ struct Away {
     touched: Arc<Mutex<Vec<Micros>>>,
     ended: Arc<Mutex<Vec<String>>>,
     noted: Arc<Mutex<Vec<Sealed>>>,
+    trouble: Option<Trouble>,
 }
 
 fn away<T>() -> Result<T, StoreError> {
@@ -95,6 +96,9 @@ impl Journal for Away {
     }
     async fn newest(&self) -> Result<Option<Micros>, StoreError> {
         away()
+    }
+    async fn writable(&self) -> Result<(), Trouble> {
+        self.trouble.map_or(Ok(()), Err)
     }
 }
 
@@ -272,7 +276,10 @@ fn house(public_url: &str) -> House {
         ("busy", Session { last_used: NOW - 59_000_000, ..maria }),
     ];
     let sessions = sessions.map(|(token, session)| (token_hash(token), session)).into();
-    let store = Away { sessions, touched: Arc::default(), ended: Arc::default(), noted: Arc::default() };
+    house_on(Away { sessions, ..Away::default() }, public_url)
+}
+
+fn house_on(store: Away, public_url: &str) -> House {
     let (touched, ended, noted) = (store.touched.clone(), store.ended.clone(), store.noted.clone());
     let keys = tempfile::tempdir().unwrap();
     let parts = Parts {
@@ -367,7 +374,17 @@ async fn every_answer_carries_the_headers_that_keep_it_where_it_is() {
         let cache = if path == "/style.css" { "public, max-age=3600" } else { "no-store" };
         assert_eq!(answer.header("cache-control"), cache, "{path}");
     }
-    assert_eq!(house.get("/health", &[]).await.json(), json!({"status": "ok"}));
+}
+
+#[tokio::test]
+async fn health_says_whether_the_node_takes_work_and_why_not() {
+    let well = house("http://pay.example").get("/health", &[]).await;
+    assert_eq!((well.status.as_u16(), well.json()), (200, json!({"status": "ok"})));
+
+    let full = house_on(Away { trouble: Some(Trouble::Full), ..Away::default() }, "http://pay.example");
+    let full = full.get("/health", &[]).await;
+    let why = json!({"status": "not-ready", "why": "the disk is full"});
+    assert_eq!((full.status.as_u16(), full.json()), (503, why));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use leases::Leases;
 use selvedge_engine::StoreError;
+use selvedge_engine::ports::store::Trouble;
 use sqlx::SqlitePool;
 use writer::Writer;
 
@@ -30,6 +31,17 @@ pub struct SqliteStore {
 
 /// SQLite's primary result codes for a file that is damaged, and for one that is no database.
 const DAMAGED: [&str; 2] = ["11", "26"];
+
+/// What a failed write comes to, by SQLite's own words for its result codes 13, 8 and 5.
+pub(crate) fn trouble(error: &StoreError) -> Trouble {
+    let words = [
+        ("database or disk is full", Trouble::Full),
+        ("attempt to write a readonly database", Trouble::ReadOnly),
+        ("database is locked", Trouble::Held),
+    ];
+    let said = error.to_string();
+    words.iter().find(|(words, _)| said.contains(words)).map_or(Trouble::Away, |(_, trouble)| *trouble)
+}
 
 /// Names what the store was doing when the database said no. SQLite's messages hold no bound values.
 pub(crate) fn unavailable(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {

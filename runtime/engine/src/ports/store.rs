@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use selvedge_record::{Frontier, Hash, Sealed};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::Micros;
 use crate::error::StoreError;
@@ -174,6 +175,23 @@ pub struct Delivery {
     pub body: String,
 }
 
+/// Why a store takes no writes for a while. These words go to whoever asks for a node's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Trouble {
+    /// No room for a commit.
+    #[error("the disk is full")]
+    Full,
+    /// It can be read.
+    #[error("the disk is read-only")]
+    ReadOnly,
+    /// A lock that is not given back.
+    #[error("another process holds the database")]
+    Held,
+    /// Anything else; the log has the database's words.
+    #[error("the database does not take writes")]
+    Away,
+}
+
 /// Records and runs.
 #[async_trait]
 pub trait Journal: Send + Sync {
@@ -211,6 +229,8 @@ pub trait Journal: Send + Sync {
     async fn next_wake(&self) -> Result<Option<Micros>, StoreError>;
     /// Runs, newest first, at most `limit`.
     async fn runs(&self, tenant: &str, limit: u32) -> Result<Vec<Listed>, StoreError>;
+    /// Writes something that changes nothing, as durably as a commit: whether this store takes writes now.
+    async fn writable(&self) -> Result<(), Trouble>;
     /// The time of the newest event of all: a clock that stepped back must not go before it.
     async fn newest(&self) -> Result<Option<Micros>, StoreError>;
 }

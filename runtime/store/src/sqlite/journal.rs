@@ -4,12 +4,15 @@ use async_trait::async_trait;
 use futures_core::future::BoxFuture;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
-use selvedge_engine::ports::store::{Asked, Claim, Commit, Delivery, Journal, Lease, Listed, RunId, Stored, Summary};
+use selvedge_engine::ports::store::{
+    Asked, Claim, Commit, Delivery, Journal, Lease, Listed, RunId, Stored, Summary, Trouble,
+};
 use selvedge_record::Sealed;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::customers::keep_known;
+use super::open::set_version;
 use super::safe::forget;
 use super::writer::Desk;
 use super::{SqliteStore, unavailable};
@@ -121,6 +124,11 @@ impl Journal for SqliteStore {
             .await
             .map_err(unavailable("list interactions"))?;
         Ok(rows.iter().map(|r| Listed { interaction: r.get("interaction"), summary: summary(r) }).collect())
+    }
+
+    async fn writable(&self) -> Result<(), Trouble> {
+        let written = self.writer.run("write to the disk", |desk| Box::pin(set_version(&mut desk.connection))).await;
+        written.map_err(|error| super::trouble(&error))
     }
 
     async fn newest(&self) -> Result<Option<Micros>, StoreError> {

@@ -110,11 +110,16 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
         sqlx::raw_sql(*sql).execute(&mut *transaction).await.map_err(unavailable("migrate"))?;
     }
     if from < MIGRATIONS.len() {
-        // `PRAGMA user_version` takes no bound value; the number is ours.
-        let set = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {SCHEMA}"));
-        sqlx::query(set).execute(&mut *transaction).await.map_err(unavailable("migrate"))?;
+        set_version(&mut transaction).await?;
     }
     transaction.commit().await.map_err(unavailable("migrate"))
+}
+
+/// Writes the version of the schema, even where it is the same: a page of the file is written.
+pub(super) async fn set_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    // `PRAGMA user_version` takes no bound value; the number is ours.
+    let set = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {SCHEMA}"));
+    sqlx::query(set).execute(connection).await.map(|_| ()).map_err(unavailable("write the schema version"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
+use super::super::trouble;
 use super::*;
+use selvedge_engine::ports::store::Trouble;
 
 /// A writer on a database of its own, with a table to write in.
 async fn writer() -> Writer {
@@ -64,6 +66,47 @@ async fn when_the_database_gives_the_transaction_up_nobody_is_told_done() {
     assert!(notes(&writer).await.is_empty());
     note(&writer, "later").await.unwrap();
     assert_eq!(notes(&writer).await, ["later"]);
+}
+
+async fn set(writer: &Writer, pragma: &'static str) {
+    writer.run("set", move |desk| Box::pin(execute(desk, pragma))).await.unwrap();
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nobody_is_told_done_who_is_not_and_with_room_it_goes_on() {
+    let writer = writer().await;
+    note(&writer, "earlier").await.unwrap();
+    // SQLite's own limit gives the result code of a full disk.
+    set(&writer, "PRAGMA max_page_count = 8").await;
+    let large = writer.run("write more than fits", |desk| {
+        Box::pin(execute(desk, "INSERT INTO notes (text) VALUES (hex(zeroblob(100000)))"))
+    });
+    let (before, full, after) = tokio::join!(note(&writer, "before"), large, note(&writer, "after"));
+
+    assert_eq!(trouble(&full.unwrap_err()), Trouble::Full);
+    let told = [("after", after), ("before", before)];
+    let mut kept: Vec<&str> = told.iter().filter(|(_, told)| told.is_ok()).map(|(text, _)| *text).collect();
+    kept.push("earlier");
+    assert_eq!(notes(&writer).await, kept);
+    set(&writer, "PRAGMA max_page_count = 1000").await;
+    note(&writer, "later").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_read_only_disk_refuses_is_known_as_such_and_afterwards_it_goes_on() {
+    let writer = writer().await;
+    let refused = writer.run("write", |desk| {
+        Box::pin(async move {
+            execute(desk, "PRAGMA query_only = 1").await?;
+            let refused = write(desk, "one").await;
+            execute(desk, "PRAGMA query_only = 0").await?;
+            refused
+        })
+    });
+    let refused = refused.await.unwrap_err();
+    assert_eq!(trouble(&refused), Trouble::ReadOnly, "{refused}");
+    note(&writer, "two").await.unwrap();
+    assert_eq!(notes(&writer).await, ["two"]);
 }
 
 #[tokio::test]
