@@ -7,3 +7,4 @@ mod hostile;
 mod house;
 mod refusals;
 mod services;
+mod ways;
