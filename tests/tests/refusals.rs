@@ -209,7 +209,7 @@ fn without_the_grant_a_connector_fails_at_load_with_the_line_that_would_grant_it
             insta::assert_snapshot!(said, @r"
             H701
 
-              × the connector `brightline-sim` imports `egress`, which workflows/grants/brightline-sim.yaml:4:10 does not grant
+              × the connector `brightline-sim` imports `egress`, which workflows/grants/brightline-sim.yaml:5:10 does not grant
               help: an admin who agrees adds the line `  - egress` under `imports:` in `workflows/grants/brightline-sim.yaml`
             ");
         }

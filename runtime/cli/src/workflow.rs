@@ -2,11 +2,16 @@
 //! `--json`.
 
 mod check;
+mod explain;
+mod graph;
+mod mutants;
 mod rehearsal;
+mod schema;
+mod simulate;
 mod test;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -29,6 +34,41 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say in words what a workflow does, step by step, what can go wrong, and who gets to know what.
+    Explain {
+        /// Its name.
+        workflow: String,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Draw a workflow.
+    Graph {
+        /// Its name.
+        workflow: String,
+        /// Write the drawing into this file as SVG.
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+        /// Print the nodes of the plan and where they lead as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Spoil workflows in every way in which people spoil them, and see whether the checker refuses each unsafe one.
+    Mutants {
+        /// One workflow; all when left out.
+        workflow: Option<String>,
+        /// Print the counts and each survivor as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of a kind of file, for editors.
+    Schema {
+        /// `workflow`, `fields`, `assurance`, `stories`, `rules` or `grants`.
+        #[arg(default_value = "workflow", value_parser = clap::builder::PossibleValuesParser::new(selvedge_workflow::schema::NAMES))]
+        name: String,
+    },
+    /// Send many made-up customers through a workflow and add up what came of it.
+    Simulate(simulate::Arguments),
     /// Play the stories in `workflows/<name>/tests/` on the real engine, a clock that is moved and vendors that answer
     /// as the story says.
     Test {
@@ -43,6 +83,11 @@ pub enum Command {
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
     match command {
         Command::Check { workflow, json } => check::run(&workflow, json),
+        Command::Explain { workflow, json } => explain::run(&workflow, json),
+        Command::Graph { workflow, svg, json } => graph::run(&workflow, svg.as_deref(), json),
+        Command::Mutants { workflow, json } => mutants::run(workflow.as_deref(), json),
+        Command::Schema { name } => schema::run(&name),
+        Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Test { workflow, json } => test::run(workflow.as_deref(), json).await,
     }
 }
@@ -79,6 +124,16 @@ impl House {
         }
         let path = format!("workflows/{name}/workflow.yaml");
         Err(Failure::File { path, what: "read", why: "there is no such file".into() })
+    }
+
+    /// The one workflow of this name, compiled and proved.
+    fn one(workflow: &str) -> miette::Result<Result<Definition, Vec<Diagnostic>>> {
+        let house = match House::open()? {
+            Ok(house) => house,
+            Err(problems) => return Ok(Err(problems)),
+        };
+        house.chosen(Some(workflow))?;
+        Ok(house.compile(&name_of(workflow)))
     }
 
     /// Compiles and proves one.

@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{self, Context};
 use crate::dictionary::{Assurance, Dictionary};
-use crate::expression::{Condition, Type};
-use crate::lower::{Conditions, lower, way};
+use crate::lower::lower;
 use crate::plan::Plan;
 use crate::source::{Diagnostic, Document, Span, code, did_you_mean};
-use crate::syntax::{Kind, Workflow};
+use crate::syntax::Workflow;
 use crate::template::Template;
 
 /// Path relative to `workflows/` -> text.
@@ -99,8 +98,8 @@ pub fn compile(
 ) -> Result<Checked, Vec<Diagnostic>> {
     let files = bundle(files, name);
     let sources = Sources::read(&files, name)?;
-    let Sources { workflow, dictionary, assurance, templates, conditions } = &sources;
-    let nodes = lower(workflow, dictionary, assurance, conditions);
+    let nodes = lower(&sources.workflow, &sources.dictionary, &sources.assurance);
+    let Sources { workflow, dictionary, assurance, templates } = &sources;
     let context = Context { folder: name, workflow, dictionary, assurance, templates, connectors, nodes: &nodes };
     let findings = check::check(&context);
     if !findings.refusals.is_empty() {
@@ -143,17 +142,16 @@ pub fn digest_of(files: &Files) -> String {
 }
 
 /// Everything that a workflow is made from, read.
-struct Sources {
-    workflow: Workflow,
-    dictionary: Dictionary,
-    assurance: Assurance,
+pub(crate) struct Sources {
+    pub workflow: Workflow,
+    pub dictionary: Dictionary,
+    pub assurance: Assurance,
     /// By `<name>.<medium>`.
-    templates: BTreeMap<String, Template>,
-    conditions: Conditions,
+    pub templates: BTreeMap<String, Template>,
 }
 
 impl Sources {
-    fn read(files: &Files, name: &str) -> Result<Self, Vec<Diagnostic>> {
+    pub fn read(files: &Files, name: &str) -> Result<Self, Vec<Diagnostic>> {
         let mut wrong = Vec::new();
         let own = format!("{name}/workflow.yaml");
         let workflow = read(files, &own, &mut wrong, |file, text| Workflow::read(&Document::parse(file, text)?));
@@ -169,13 +167,9 @@ impl Sources {
                 templates.insert(format!("{}.{}", template.name, template.medium), template);
             }
         }
-        let conditions = match (&workflow, &dictionary) {
-            (Some(workflow), Some(dictionary)) => conditions(workflow, dictionary, &mut wrong),
-            _ => Conditions::new(),
-        };
         match (workflow, dictionary, assurance) {
             (Some(workflow), Some(dictionary), Some(assurance)) if wrong.is_empty() => {
-                Ok(Self { workflow, dictionary, assurance, templates, conditions })
+                Ok(Self { workflow, dictionary, assurance, templates })
             }
             _ => {
                 check::in_order(&mut wrong);
@@ -183,22 +177,6 @@ impl Sources {
             }
         }
     }
-}
-
-/// Reads every condition, or adds what is wrong with it.
-fn conditions(workflow: &Workflow, dictionary: &Dictionary, wrong: &mut Vec<Diagnostic>) -> Conditions {
-    let names = dictionary.fields.iter().map(|(path, info)| (path.clone(), Type::of(info.ty))).collect();
-    let mut conditions = Conditions::new();
-    for step in workflow.every_step() {
-        let Kind::Choose(choose) = &step.kind else { continue };
-        for (at, when) in choose.when.iter().enumerate() {
-            match Condition::read(&when.condition, &names) {
-                Ok(condition) => drop(conditions.insert(way(&step.id.value, at), condition)),
-                Err(found) => wrong.extend(found),
-            }
-        }
-    }
-    conditions
 }
 
 /// Reads one file, or adds what is wrong with it.

@@ -133,7 +133,7 @@ pub enum FieldType {
 }
 
 impl FieldType {
-    const ALL: [(&'static str, FieldType); 6] = [
+    pub(crate) const ALL: [(&'static str, FieldType); 6] = [
         ("text", FieldType::Text),
         ("phone", FieldType::Phone),
         ("money", FieldType::Money),
@@ -162,7 +162,7 @@ pub enum Source {
 }
 
 impl Source {
-    const ALL: [(&'static str, Source); 3] =
+    pub(crate) const ALL: [(&'static str, Source); 3] =
         [("customer", Source::Customer), ("sender", Source::Sender), ("host", Source::Host)];
 }
 

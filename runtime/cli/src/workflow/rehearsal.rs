@@ -5,6 +5,7 @@
 //! moved to the moment that the run waits for.
 
 mod people;
+pub mod told;
 mod vendors;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,8 @@ use selvedge_engine::{Definition, Engine, Run, Settings, Who};
 use selvedge_policy::CustomerState;
 use selvedge_record::Event;
 
-pub use people::{Asked, asked};
+pub use people::Asked;
+use people::asked;
 pub use vendors::{Reply, Script, Scripted};
 
 use crate::clock::StillClock;
@@ -102,6 +104,16 @@ impl Rehearsal {
     /// Where the run is, having gone as far as it goes now.
     pub async fn settle(&self, id: &RunId) -> miette::Result<Run> {
         Ok(self.engine.settle(id).await?)
+    }
+
+    /// What the run asks of people where it stands.
+    pub fn asked(&self, run: &Run) -> Option<Asked> {
+        asked(&self.definition.plan, run)
+    }
+
+    /// Moves the clock on; what comes due is not driven by it.
+    pub fn move_to(&self, at: Micros) {
+        self.clock.move_to(at);
     }
 
     /// What the run asks of people, once all that needs only time has had it. `None`: nobody is asked any more.

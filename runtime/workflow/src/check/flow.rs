@@ -1,12 +1,9 @@
 //! Proof 2: which classes of data reach which template, page and conversation. Card data reaches none of them.
 
-use std::collections::BTreeMap;
-
 use super::{Context, Findings, TemplateUse, template_uses, ticked};
 use crate::dictionary::{Class, Source};
-use crate::plan::{Exit, Op};
 use crate::source::{Diagnostic, Span, Spanned, code, did_you_mean};
-use crate::syntax::{Choose, Kind, Step};
+use crate::syntax::{Kind, Step};
 use crate::template::{Encoding, Template, contains_card_number, segments};
 
 /// The law behind the refusal of card data.
@@ -19,14 +16,13 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             None => findings.refuse(missing_template(context, &used)),
         }
     }
-    for step in context.workflow.every_step() {
+    for step in &context.workflow.steps {
         match &step.kind {
             Kind::Disclose(disclose) => shown(context, step, &disclose.fields, &disclose.over.value, findings),
             Kind::Offer(offer) => {
                 let told = std::slice::from_ref(&offer.total);
                 shown(context, step, told, &context.workflow.starts.value, findings);
             }
-            Kind::Choose(choose) => asked(context, step, choose, findings),
             _ => {}
         }
     }
@@ -93,8 +89,8 @@ fn shown(context: &Context<'_>, step: &Step, fields: &[Spanned<String>], over: &
             travels(context, &field.value, info.class, over).or_else(|| never_shown(context, &field.value, info.class));
         if let Some(refusal) = refusal {
             findings.refuse(refusal.at(&field.span).along(context.path_to(&step.id.value)));
-        } else if info.source == Source::Host {
-            let message = format!("`{}` is made by Selvedge and is not something to show", field.value);
+        } else if info.source != Source::Customer {
+            let message = format!("`{}` is no field of the customer, and nothing else is shown", field.value);
             findings.refuse(
                 Diagnostic::new(code::WRONG_KIND, message).at(&field.span).help("show a field of the customer"),
             );
@@ -114,37 +110,6 @@ fn shown(context: &Context<'_>, step: &Step, fields: &[Spanned<String>], over: &
             .map(|classes| classes.iter().map(|class| class.name()).collect::<Vec<_>>());
         let because = format!("the policy lets {} carry {}", a(over), classes.unwrap_or_default().join(", "));
         findings.proved(claim, &format!("assurance.carry.{over}"), &context.assurance.carry_cite, because);
-    }
-}
-
-/// Fields that a condition asks about: they reach nobody, but which way was taken is in the record.
-fn asked(context: &Context<'_>, step: &Step, choose: &Choose, findings: &mut Findings) {
-    let before = findings.refusals.len();
-    let mut read = BTreeMap::new();
-    let ways = context.nodes.iter().filter(|node| node.step == step.id.value).map(|node| &node.op);
-    let conditions = ways.filter_map(|op| if let Op::When { condition } = op { Some(condition) } else { None });
-    for (condition, when) in conditions.zip(&choose.when) {
-        for name in &condition.reads {
-            let Some(info) = context.dictionary.get(name) else { continue };
-            let refusal = if info.class.is_card() {
-                let message = format!("`{name}` is card data ({}), and no condition asks about it", info.class);
-                let help = "decide by what the gateway answered, not by the card";
-                Diagnostic::new(code::CARD_DATA, message).cite(CARD_CITE).help(help)
-            } else if info.source != Source::Customer {
-                let message = format!("`{name}` is not kept for each customer, and no condition asks about it");
-                Diagnostic::new(code::WRONG_KIND, message).help("name a field with `source: customer`")
-            } else {
-                read.insert(name.as_str(), info.class);
-                continue;
-            };
-            findings.refuse(refusal.at(&when.condition.span).along(context.path_to(&step.id.value)));
-        }
-    }
-    if findings.refusals.len() == before && !read.is_empty() {
-        let read: Vec<String> = read.iter().map(|(name, class)| format!("`{name}` ({class})")).collect();
-        let claim = format!("`{}` asks about {} and hands it to nobody", step.id.value, read.join(", "));
-        let because = "the value is opened for the answer alone; the record has the answer and that it was opened";
-        findings.proved(claim, "plan.conditions", "45 CFR 164.502(b)", because);
     }
 }
 
@@ -180,9 +145,10 @@ fn never_shown(context: &Context<'_>, field: &str, class: Class) -> Option<Diagn
 /// Variables that Selvedge makes exist only in their own place.
 fn misplaced(context: &Context<'_>, used: &TemplateUse<'_>, variable: &str) -> Option<Diagnostic> {
     let step = context.workflow.step(used.step)?;
-    let unpaid =
-        context.path_without(used.step, |node, exit| matches!(node.op, Op::Charge { .. }) && exit == Exit::Done);
-    let after_pay = || unpaid.is_none();
+    let after_pay = || {
+        let earlier = &context.workflow.steps[..context.workflow.position(used.step)];
+        earlier.iter().any(|step| matches!(step.kind, Kind::Pay(_)))
+    };
     let (fits, place) = match variable {
         "challenge.code" => (matches!(step.kind, Kind::Verify(_)), "only in the message of a `verify` step"),
         "payment.link" => {
@@ -199,8 +165,7 @@ fn misplaced(context: &Context<'_>, used: &TemplateUse<'_>, variable: &str) -> O
     };
     let message =
         format!("there is no `{variable}` in the template `{}` of the step `{}`", used.template.value, used.step);
-    let refusal = || Diagnostic::new(code::MISPLACED_VARIABLE, message).help(format!("it exists {place}"));
-    (!fits).then(|| refusal().along(unpaid.filter(|_| place.contains("after")).unwrap_or_default()))
+    (!fits).then(|| Diagnostic::new(code::MISPLACED_VARIABLE, message).help(format!("it exists {place}")))
 }
 
 fn missing_template(context: &Context<'_>, used: &TemplateUse<'_>) -> Diagnostic {

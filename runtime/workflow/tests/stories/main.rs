@@ -6,5 +6,6 @@ mod healthcare;
 mod hostile;
 mod house;
 mod refusals;
+mod schema;
 mod services;
-mod ways;
+mod tools;

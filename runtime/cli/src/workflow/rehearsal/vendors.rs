@@ -38,8 +38,6 @@ pub enum Reply {
 /// A message that a channel took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Whose run.
-    pub interaction: String,
     /// The step that sent it.
     pub step: String,
     /// Why it was sent.
@@ -73,16 +71,14 @@ impl Sent {
 /// Money that a gateway took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// Whose run.
-    pub interaction: String,
     /// The step that charged.
     pub step: String,
     /// How much.
     pub amount: Money,
 }
 
-/// Decides what a vendor does with a call.
-pub type Script = Box<dyn Fn(&Call) -> Reply + Send + Sync>;
+/// Decides what a vendor does with a call; the text is the address that the interaction was first known by, or empty.
+pub type Script = Box<dyn Fn(&Call, &str) -> Reply + Send + Sync>;
 
 /// All vendors of a rehearsal.
 pub struct Scripted {
@@ -96,8 +92,10 @@ pub struct Scripted {
 struct Books {
     /// What became of each effect that arrived.
     outcomes: BTreeMap<String, ReportStatus>,
-    sent: Vec<Sent>,
-    charges: Vec<Charge>,
+    /// By interaction.
+    addresses: BTreeMap<String, String>,
+    sent: BTreeMap<String, Vec<Sent>>,
+    charges: BTreeMap<String, Vec<Charge>>,
 }
 
 impl Scripted {
@@ -111,27 +109,35 @@ impl Scripted {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Messages that were taken, in their order.
-    pub fn sent(&self) -> Vec<Sent> {
-        self.books().sent.clone()
+    /// Messages of an interaction that were taken, in their order.
+    pub fn sent(&self, interaction: &str) -> Vec<Sent> {
+        self.books().sent.get(interaction).cloned().unwrap_or_default()
     }
 
-    /// Money that was taken, in its order.
-    pub fn charges(&self) -> Vec<Charge> {
-        self.books().charges.clone()
+    /// Money of an interaction that was taken, in its order.
+    pub fn charges(&self, interaction: &str) -> Vec<Charge> {
+        self.books().charges.get(interaction).cloned().unwrap_or_default()
+    }
+
+    /// What the vendor does with this call.
+    fn reply(&self, call: &Call, address: Option<&Field>) -> Reply {
+        let mut books = self.books();
+        if let Some(address) = address {
+            let known = books.addresses.entry(call.interaction.clone());
+            known.or_insert_with(|| address.value.expose_secret().to_owned());
+        }
+        (self.script)(call, books.addresses.get(&call.interaction).map_or("", String::as_str))
     }
 
     /// The code in the newest message of an interaction that carries one.
     pub fn newest_code(&self, interaction: &str) -> Option<String> {
-        self.books().sent.iter().rev().filter(|sent| sent.interaction == interaction).find_map(Sent::code)
+        self.sent(interaction).iter().rev().find_map(Sent::code)
     }
 
     /// The token of the newest link of an interaction.
     pub fn newest_link(&self, interaction: &str, page: &str) -> Option<String> {
-        let books = self.books();
-        let mut texts = books.sent.iter().rev().filter(|sent| sent.interaction == interaction).map(|sent| &sent.text);
-        texts.find_map(|text| {
-            let word = text.split_whitespace().find(|word| word.starts_with(page))?;
+        self.sent(interaction).iter().rev().find_map(|sent| {
+            let word = sent.text.split_whitespace().find(|word| word.starts_with(page))?;
             word.rsplit('/').next().map(str::to_owned)
         })
     }
@@ -183,22 +189,22 @@ impl Connectors for Scripted {
         self.connectors.iter().map(|name| (name.clone(), "sha256:rehearsal".to_owned())).collect()
     }
 
-    async fn send(&self, call: &Call, _: Field, text: Field) -> Observed<String> {
+    async fn send(&self, call: &Call, to: Field, text: Field) -> Observed<String> {
         let sent = Sent {
-            interaction: call.interaction.clone(),
             step: call.step.clone(),
             purpose: call.purpose.clone(),
             at: self.clock.now(),
             text: text.value.expose_secret().to_owned(),
         };
-        self.does(call, (self.script)(call), |books| books.sent.push(sent), str::to_owned)
+        let (reply, interaction) = (self.reply(call, Some(&to)), call.interaction.clone());
+        self.does(call, reply, |books| books.sent.entry(interaction).or_default().push(sent), str::to_owned)
     }
 
-    async fn check(&self, call: &Call, _: Field) -> Observed<Signal> {
+    async fn check(&self, call: &Call, subject: Field) -> Observed<Signal> {
         let finding = |finding, reason: &str| {
             seen(Ok(Signal { name: call.connector.clone(), finding, reason: reason.to_owned() }))
         };
-        match (self.script)(call) {
+        match self.reply(call, Some(&subject)) {
             Reply::Does => finding(Finding::Clear, "nothing found"),
             Reply::Raises => finding(Finding::Raised, "a risk was found"),
             Reply::Misses => finding(Finding::Missing, "not known"),
@@ -209,21 +215,19 @@ impl Connectors for Scripted {
     }
 
     async fn charge(&self, call: &Call, amount: i64, currency: &str, _: CardFields) -> Observed<Charged> {
-        let reply = (self.script)(call);
+        let reply = self.reply(call, None);
         if reply == Reply::Declines {
             self.books().outcomes.insert(call.idempotency_key.clone(), ReportStatus::Failed);
             return seen(Ok(Charged::Declined("card_declined".into())));
         }
-        let charge = Charge {
-            interaction: call.interaction.clone(),
-            step: call.step.clone(),
-            amount: Money { minor: amount, currency: currency.to_owned() },
-        };
-        self.does(call, reply, |books| books.charges.push(charge), |reference| Charged::Paid(reference.to_owned()))
+        let charge = Charge { step: call.step.clone(), amount: Money { minor: amount, currency: currency.to_owned() } };
+        let interaction = call.interaction.clone();
+        let take = |books: &mut Books| books.charges.entry(interaction).or_default().push(charge);
+        self.does(call, reply, take, |reference| Charged::Paid(reference.to_owned()))
     }
 
     async fn perform(&self, call: &Call, _: &str, _: Vec<(String, Field)>) -> Observed<String> {
-        self.does(call, (self.script)(call), |_| (), str::to_owned)
+        self.does(call, self.reply(call, None), |_| (), str::to_owned)
     }
 
     async fn lookup(&self, call: &Call) -> Observed<Option<Report>> {
@@ -255,8 +259,7 @@ mod tests {
     use super::*;
 
     fn sent(purpose: &str, text: &str) -> Sent {
-        let (interaction, step, purpose) = ("int_1".into(), "identity".into(), purpose.into());
-        Sent { interaction, step, purpose, at: 0, text: text.into() }
+        Sent { step: "identity".into(), purpose: purpose.into(), at: 0, text: text.into() }
     }
 
     #[test]

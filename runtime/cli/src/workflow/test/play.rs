@@ -5,15 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use selvedge_engine::Definition;
 use selvedge_engine::ports::store::RunId;
 use selvedge_engine::ports::{Call, Micros};
-use selvedge_engine::{Definition, Fact};
-use selvedge_policy::{Decision, Verdict};
-use selvedge_record::Event;
 use selvedge_workflow::source::{Diagnostic, Spanned};
 
-use super::super::rehearsal::{Asked, Cast, Rehearsal, Reply, Script, standing};
-use super::format::{Act, Decided, Message, Moment, Paid, Story};
+use super::super::rehearsal::{Asked, Cast, Rehearsal, Reply, Script, standing, told};
+use super::format::{Act, Decided, Message, Paid, Story};
 
 /// The customer of every story.
 const CUSTOMER: &str = "c_story";
@@ -50,18 +48,28 @@ pub async fn play(definition: &Definition, story: &Story) -> miette::Result<Resu
     }
     let run = stage.pass(&id, None).await?;
     let zone = &story.begins.zone;
-    let messages = stage.vendors.sent().into_iter().map(|sent| Message {
+    let messages = stage.vendors.sent(&id.interaction).into_iter().map(|sent| Message {
         at: Some(local(sent.at, zone)),
         text: sent.text(),
         step: sent.step,
     });
-    let money = stage.vendors.charges().into_iter().map(|charge| Paid { step: charge.step, amount: charge.amount });
+    let money = stage
+        .vendors
+        .charges(&id.interaction)
+        .into_iter()
+        .map(|charge| Paid { step: charge.step, amount: charge.amount });
     let events = stage.events(&id).await?;
+    let decisions = told::decisions(&events).into_iter().map(|decided| Decided {
+        step: decided.step,
+        verdict: decided.verdict.to_owned(),
+        rules: decided.rules,
+        until: decided.until.map(|until| local(until, zone)),
+    });
     Ok(Ok(Told {
-        path: path(&events),
+        path: told::path(&events),
         messages: messages.collect(),
         money: money.collect(),
-        decisions: decisions(&events, &story.begins),
+        decisions: decisions.collect(),
         ending: if run.closed { run.summary().at } else { "open".into() },
         standing: standing(&run),
     }))
@@ -109,42 +117,10 @@ async fn perform(
 fn in_turn(vendors: &BTreeMap<String, Vec<Reply>>) -> Script {
     let queues = vendors.iter().map(|(name, replies)| (name.clone(), VecDeque::from(replies.clone())));
     let queues: Mutex<BTreeMap<String, VecDeque<Reply>>> = Mutex::new(queues.collect());
-    Box::new(move |call: &Call| {
+    Box::new(move |call: &Call, _: &str| {
         let mut queues = queues.lock().unwrap_or_else(PoisonError::into_inner);
         queues.get_mut(&call.connector).and_then(VecDeque::pop_front).unwrap_or(Reply::Does)
     })
-}
-
-/// The steps that events speak of, each once in a row.
-fn path(events: &[Event]) -> Vec<String> {
-    let nodes = events.iter().filter_map(|event| event.data["node"].as_str());
-    let mut path: Vec<String> = nodes.map(|node| selvedge_engine::run::step_of(node).to_owned()).collect();
-    path.dedup();
-    path
-}
-
-fn decisions(events: &[Event], begins: &Moment) -> Vec<Decided> {
-    let facts = events.iter().filter_map(|event| Fact::from_kind_and_data(&event.kind, event.data.clone()).ok());
-    let decided = facts.filter_map(|fact| match fact {
-        Fact::ContactDecided { node, decision, .. } | Fact::AssuranceDecided { node, decision, .. } => {
-            Some((node, decision))
-        }
-        _ => None,
-    });
-    decided.filter_map(|(node, decision)| no_plain_yes(&node, &decision, &begins.zone)).collect()
-}
-
-fn no_plain_yes(node: &str, decision: &Decision, zone: &TimeZone) -> Option<Decided> {
-    let (verdict, until) = match decision.verdict {
-        Verdict::Permit => return None,
-        Verdict::Deny => ("deny", None),
-        Verdict::Defer { until } => ("defer", Some(local(until, zone))),
-    };
-    let against = decision.reasons.iter().filter(|reason| reason.verdict != Verdict::Permit);
-    let mut rules: Vec<String> = against.map(|reason| reason.rule.clone()).collect();
-    rules.dedup();
-    let step = selvedge_engine::run::step_of(node).to_owned();
-    Some(Decided { step, verdict: verdict.into(), rules, until })
 }
 
 /// A time as stories write it.

@@ -1,0 +1,299 @@
+//! A plan in words: what each step does, what can go wrong there and where that leads, and which class of data reaches
+//! whom. Said of the plan, so that it is what will happen and not what was meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::dictionary::{Class, Dictionary};
+use crate::plan::{Amount, Carries, Ending, Every, Exit, Node, Op, Plan, Target};
+use crate::source::duration_in_words;
+
+/// A workflow in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// Its name.
+    pub workflow: String,
+    /// One line for people.
+    pub title: String,
+    /// Its purpose.
+    pub purpose: String,
+    /// Its steps, in the order of the plan.
+    pub steps: Vec<StepInWords>,
+    /// Who gets to know what.
+    pub reaches: Vec<Reach>,
+}
+
+/// One step in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepInWords {
+    /// Its id.
+    pub id: String,
+    /// What it does, one sentence after the other.
+    pub does: Vec<String>,
+    /// What can go otherwise.
+    pub otherwise: Vec<Otherwise>,
+    /// The steps that it leads to when all goes well; none where the run ends.
+    pub then: BTreeSet<String>,
+}
+
+/// Something that can go otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Otherwise {
+    /// What happens: "no code within 10m".
+    pub when: String,
+    /// Where that leads.
+    pub leads: Leads,
+}
+
+/// Where something leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leads {
+    /// The run is over.
+    Ends(Ending),
+    /// To another step.
+    Step(String),
+    /// To another part of the same step: "asks for the card".
+    Within(String),
+}
+
+impl Leads {
+    /// In a sentence: "the run ends (failed)".
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Leads::Ends(ending) => format!("the run ends ({})", ending_name(*ending)),
+            Leads::Step(step) => format!("on to `{step}`"),
+            Leads::Within(does) => format!("it {does}"),
+        }
+    }
+}
+
+/// Who gets to know fields of one class.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Reach {
+    /// Who: `brightline-sms`, `the customer, on the call`.
+    pub whom: String,
+    /// The class.
+    pub class: Class,
+    /// The fields of that class.
+    pub fields: BTreeSet<String>,
+}
+
+/// The plan in words.
+#[must_use]
+pub fn explain(plan: &Plan, dictionary: &Dictionary) -> Explained {
+    let mut steps: Vec<StepInWords> = Vec::new();
+    for node in &plan.nodes {
+        let at = steps.iter().position(|step| step.id == node.step).unwrap_or_else(|| {
+            let id = node.step.clone();
+            steps.push(StepInWords { id, does: Vec::new(), otherwise: Vec::new(), then: BTreeSet::new() });
+            steps.len() - 1
+        });
+        let step = &mut steps[at];
+        step.does.push(does(plan, dictionary, node));
+        for (exit, target) in &node.exits {
+            let leads = leads(plan, node, *target);
+            match (&leads, is_good(*exit)) {
+                (Leads::Step(next), true) => drop(step.then.insert(next.clone())),
+                (Leads::Step(_) | Leads::Ends(_), false) | (Leads::Within(_), _) => {
+                    let otherwise = when(plan, node, *exit).map(|when| Otherwise { when, leads });
+                    step.otherwise.extend(otherwise.filter(|new| !step.otherwise.contains(new)));
+                }
+                (Leads::Ends(_), true) => {}
+            }
+        }
+    }
+    Explained {
+        workflow: plan.workflow.clone(),
+        title: plan.title.clone(),
+        purpose: plan.purpose.clone(),
+        steps,
+        reaches: reaches(plan, dictionary),
+    }
+}
+
+/// The exits by which all goes well.
+fn is_good(exit: Exit) -> bool {
+    matches!(exit, Exit::Done | Exit::Fresh)
+}
+
+fn ending_name(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Completed => "completed",
+        Ending::Failed => "failed",
+        Ending::Declined => "declined",
+    }
+}
+
+fn leads(plan: &Plan, node: &Node, target: Target) -> Leads {
+    match target {
+        Target::End(ending) => Leads::Ends(ending),
+        Target::Node(at) => match plan.nodes.get(at) {
+            Some(next) if next.step != node.step => Leads::Step(next.step.clone()),
+            Some(next) => Leads::Within(briefly(&next.op).to_owned()),
+            None => Leads::Ends(Ending::Failed),
+        },
+    }
+}
+
+/// What an op does, in few words.
+fn briefly(op: &Op) -> &'static str {
+    match op {
+        Op::Check { .. } => "asks the verifier and sends a new code",
+        Op::Send { .. } => "sends the message",
+        Op::Answer { .. } => "waits for the code",
+        Op::Disclose { .. } => "shows the fields",
+        Op::Offer { .. } => "makes the offer",
+        Op::Open => "waits for the link to be opened",
+        Op::Fresh { .. } => "asks whether the proof still holds",
+        Op::Card { .. } => "asks for a card",
+        Op::Charge { .. } => "charges the card",
+        Op::Call { .. } => "calls the service",
+    }
+}
+
+/// What a node does, as a sentence without its subject.
+fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
+    match &node.op {
+        Op::Check { connector, subject } => {
+            format!("asks {} about {}", named(plan, connector), field(dictionary, subject))
+        }
+        Op::Send { connector, to, template, purpose, carries } => {
+            let what = match carries {
+                Carries::Nothing => format!("the message `{template}`"),
+                Carries::Code => format!("a one-time code in the message `{template}`"),
+                Carries::Link { opens, lasts } => {
+                    format!(
+                        "a link to `{opens}` in the message `{template}`, good once and for {}",
+                        duration_in_words(*lasts)
+                    )
+                }
+            };
+            let to = field(dictionary, to);
+            format!(
+                "sends {what} to {to} by {}, if the contact rules permit it for `{purpose}`",
+                named(plan, connector)
+            )
+        }
+        Op::Answer { within, tries, level, valid } => format!(
+            "waits {} for the code, {}; the right one proves {level} for {}",
+            duration_in_words(*within),
+            count(*tries, "try", "tries"),
+            duration_in_words(*valid)
+        ),
+        Op::Disclose { fields, over, needs } => {
+            let fields: Vec<String> = fields.iter().map(|path| field(dictionary, path)).collect();
+            format!("shows {} on the {over}, to someone proved at {needs} and nobody else", fields.join(", "))
+        }
+        Op::Offer { total, payments, every, within } => format!(
+            "offers to pay {} in {}, one a {}, and waits {} for the answer",
+            field(dictionary, total),
+            count(*payments, "part", "parts"),
+            match every {
+                Every::Week => "week",
+                Every::Month => "month",
+            },
+            duration_in_words(*within)
+        ),
+        Op::Open => "waits for its link to be opened".to_owned(),
+        Op::Fresh { needs } => format!("asks whether a proof of {needs} still holds"),
+        Op::Card { authorization, .. } => format!("shows the words `{authorization}` and takes agreement and card"),
+        Op::Charge { connector, amount, needs, tries } => format!(
+            "charges {} through {}, for someone proved at {needs}; {}",
+            match amount {
+                Amount::FirstPart { offer } => format!("the first part of `{offer}`"),
+                Amount::Field(path) => field(dictionary, path),
+            },
+            named(plan, connector),
+            count(*tries, "card may be tried", "cards may be tried")
+        ),
+        Op::Call { connector, function, with, purpose, .. } => {
+            let fields: Vec<String> = with.iter().map(|(_, path)| field(dictionary, path)).collect();
+            let fields = if fields.is_empty() { "nothing".to_owned() } else { fields.join(", ") };
+            format!("calls `{function}` of {} for `{purpose}`, and hands it {fields}", named(plan, connector))
+        }
+    }
+}
+
+/// What makes a node be left by this exit. `None`: the usual way on within its step.
+fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
+    Some(match (&node.op, exit) {
+        (_, Exit::Done | Exit::Fresh) => return None,
+        (Op::Check { connector, .. }, _) => format!("{} finds a risk, or cannot tell", named(plan, connector)),
+        (Op::Send { .. }, Exit::Refused) => "the contact rules say no".to_owned(),
+        (Op::Call { connector, .. }, _) => format!("{} cannot do it", named(plan, connector)),
+        (Op::Send { .. }, _) => "the message cannot be delivered".to_owned(),
+        (Op::Answer { tries, .. }, Exit::Failed) => count(*tries, "wrong code", "wrong codes"),
+        (Op::Answer { within, .. }, _) => format!("no code within {}", duration_in_words(*within)),
+        (Op::Disclose { needs, .. }, _) => format!("nobody is proved at {needs} any more"),
+        (Op::Offer { .. }, Exit::Declined) => "the customer says no".to_owned(),
+        (Op::Offer { within, .. }, _) => format!("no answer within {}", duration_in_words(*within)),
+        (Op::Open | Op::Card { .. }, _) => "the link expires".to_owned(),
+        (Op::Fresh { needs }, _) => format!("the proof of {needs} has run out"),
+        (Op::Charge { .. }, Exit::Declined) => "the card is declined".to_owned(),
+        (Op::Charge { tries, .. }, _) => {
+            format!("the gateway refuses for good, or the last of {} is declined", count(*tries, "card", "cards"))
+        }
+    })
+}
+
+/// A connector by the workflow's own name, with the installed one.
+fn named(plan: &Plan, own: &str) -> String {
+    match plan.uses.get(own) {
+        Some(installed) => format!("`{own}` ({installed})"),
+        None => format!("`{own}`"),
+    }
+}
+
+/// A field with its class.
+fn field(dictionary: &Dictionary, path: &str) -> String {
+    match dictionary.class(path) {
+        Some(class) => format!("`{path}` ({class})"),
+        None => format!("`{path}`"),
+    }
+}
+
+fn count(number: u32, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Who gets to know what, over all nodes.
+fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
+    let mut known: BTreeMap<(String, Class), BTreeSet<String>> = BTreeMap::new();
+    let mut tell = |whom: String, path: &str| {
+        if let Some(class) = dictionary.class(path) {
+            known.entry((whom, class)).or_default().insert(path.to_owned());
+        }
+    };
+    let installed = |own: &String| plan.uses.get(own).unwrap_or(own).clone();
+    for node in &plan.nodes {
+        match &node.op {
+            Op::Check { connector, subject } => tell(installed(connector), subject),
+            Op::Send { connector, to, template, .. } => {
+                tell(installed(connector), to);
+                for path in plan.templates.get(template).into_iter().flat_map(|template| &template.variables) {
+                    tell(installed(connector), path);
+                    tell("the customer, by message".to_owned(), path);
+                }
+            }
+            Op::Disclose { fields, over, .. } => {
+                fields.iter().for_each(|path| tell(format!("the customer, on the {over}"), path));
+            }
+            Op::Offer { total, .. } => tell("the customer, on the call".to_owned(), total),
+            Op::Card { authorization, .. } => {
+                for path in plan.templates.get(authorization).into_iter().flat_map(|template| &template.variables) {
+                    tell("the customer, on the page".to_owned(), path);
+                }
+            }
+            Op::Charge { connector, .. } => {
+                let card = dictionary.fields.iter().filter(|(_, info)| info.class.is_card());
+                card.for_each(|(path, _)| tell(installed(connector), path));
+            }
+            Op::Call { connector, with, .. } => with.iter().for_each(|(_, path)| tell(installed(connector), path)),
+            Op::Answer { .. } | Op::Open | Op::Fresh { .. } => {}
+        }
+    }
+    known.into_iter().map(|((whom, class), fields)| Reach { whom, class, fields }).collect()
+}

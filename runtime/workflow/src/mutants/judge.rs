@@ -1,0 +1,405 @@
+//! The other judge. It walks every path of the plan with a clock, as a customer and the vendors might take it: at each
+//! wait either no time passes or as much as may. On the way it keeps by itself who was proved, to what, and until when;
+//! it asks the policy by itself what a step needs. It shares the plan with the checker and none of its reasoning.
+//!
+//! Not counted, here as there: the time that vendors take, and the time on the payment page between the question who it
+//! is and the charge; for those the engine asks again at the moment of acting.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::compile::{ConnectorFacts, ConnectorKind, Sources};
+use crate::dictionary::{Class, FieldType, Level, Source};
+use crate::lower::{IDENTITY, lower};
+use crate::plan::{Amount, Carries, Exit, Node, Op, Target};
+use crate::source::HOUR;
+use crate::template::Template;
+
+/// What can be wrong with a plan.
+pub const RULES: [&str; 9] = [
+    "identity: shown or charged to someone who is not proved",
+    "card data: outside the way from page to gateway",
+    "class: data where they may not travel",
+    "contact: a message under a purpose that is not its own",
+    "address: a message to something that is no address of the customer",
+    "grant: a connector is handed what it was not granted, or granted what it must not have",
+    "effect: nobody can tell whether it happened",
+    "conversation: said on a call that is over, or on a page that is not open",
+    "order: a path comes to a step before what it needs",
+];
+
+const IDENTITY_RULE: &str = RULES[0];
+const CARD: &str = RULES[1];
+const CLASS: &str = RULES[2];
+const CONTACT: &str = RULES[3];
+const ADDRESS: &str = RULES[4];
+const GRANT: &str = RULES[5];
+const EFFECT: &str = RULES[6];
+const CONVERSATION: &str = RULES[7];
+const ORDER: &str = RULES[8];
+
+/// How long the contact rules may hold a message: over a night.
+const NIGHT: i64 = 24 * HOUR;
+/// More states than any workflow of people has; a plan with more is judged by those.
+const MAX_STATES: usize = 200_000;
+
+/// The rules that a plan breaks.
+pub fn judge(sources: &Sources, connectors: &BTreeMap<String, ConnectorFacts>) -> BTreeSet<&'static str> {
+    let nodes = lower(&sources.workflow, &sources.dictionary, &sources.assurance);
+    let mut judge = Judge { sources, connectors, nodes: &nodes, broken: BTreeSet::new() };
+    for node in &nodes {
+        judge.alone(node);
+    }
+    judge.grants();
+    judge.walk();
+    judge.broken
+}
+
+struct Judge<'a> {
+    sources: &'a Sources,
+    connectors: &'a BTreeMap<String, ConnectorFacts>,
+    nodes: &'a [Node],
+    broken: BTreeSet<&'static str>,
+}
+
+/// Where a walk is, and what is known there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct State {
+    at: usize,
+    /// How long the best proof of L1 and of L2 still holds.
+    left: [i64; 2],
+    /// The address whose channel was checked last, and nothing was found.
+    checked: Option<String>,
+    /// Where the last code went, and whether that channel had been checked.
+    code: Option<bool>,
+    /// The page is open; the call is over.
+    page: bool,
+    /// Offers that were accepted, links that were sent and how long each works, steps that were paid.
+    accepted: BTreeSet<String>,
+    links: BTreeMap<String, i64>,
+    paid: BTreeSet<String>,
+    card: bool,
+}
+
+impl Judge<'_> {
+    fn break_if(&mut self, wrong: bool, rule: &'static str) {
+        if wrong {
+            self.broken.insert(rule);
+        }
+    }
+
+    fn class(&self, path: &str) -> Option<Class> {
+        self.sources.dictionary.fields.get(path).map(|info| info.class)
+    }
+
+    fn message(&self, name: &str) -> Option<&Template> {
+        self.sources.templates.values().find(|template| template.name == name && template.medium != "page")
+    }
+
+    fn page(&self, name: &str) -> Option<&Template> {
+        self.sources.templates.values().find(|template| template.name == name && template.medium == "page")
+    }
+
+    fn facts(&self, own: &str) -> Option<&ConnectorFacts> {
+        let (_, installed) = self.sources.workflow.uses.iter().find(|(name, _)| name.value == own)?;
+        self.connectors.get(&installed.value)
+    }
+
+    /// What is wrong with a node whatever comes before it.
+    fn alone(&mut self, node: &Node) {
+        match &node.op {
+            Op::Check { connector, subject } => {
+                self.address(subject);
+                self.hands(connector, ConnectorKind::Verifier, "check", &[subject], IDENTITY);
+            }
+            Op::Send { connector, to, template, purpose, carries } => {
+                self.address(to);
+                let code = *carries == Carries::Code;
+                self.break_if((purpose == IDENTITY) != code, CONTACT);
+                self.hands(connector, ConnectorKind::Channel, "send", &[to, "message.text"], purpose);
+                let Some(template) = self.message(template) else {
+                    self.broken.insert(ORDER);
+                    return;
+                };
+                let (medium, text, variables) =
+                    (template.medium.clone(), template.text.clone(), template.variables.clone());
+                self.travels(&medium, &variables);
+                self.break_if(has_card_number(&text), CARD);
+                let linked = matches!(carries, Carries::Link { .. });
+                self.break_if(variables.iter().any(|v| v == "challenge.code") && !code, ORDER);
+                self.break_if(variables.iter().any(|v| v == "payment.link") && !linked, ORDER);
+            }
+            Op::Disclose { fields, over, .. } => {
+                let source = |path: &String| self.sources.dictionary.fields.get(path).map(|info| info.source);
+                let nowhere = fields.iter().any(|path| source(path) != Some(Source::Customer));
+                self.break_if(nowhere, ORDER);
+                self.travels(over, fields);
+            }
+            Op::Offer { total, .. } => {
+                self.travels("call", std::slice::from_ref(total));
+                self.money(total);
+            }
+            Op::Card { authorization, .. } => {
+                let Some(template) = self.page(authorization) else {
+                    self.broken.insert(ORDER);
+                    return;
+                };
+                let (text, variables) = (template.text.clone(), template.variables.clone());
+                self.travels("page", &variables);
+                self.break_if(has_card_number(&text), CARD);
+                let elsewhere = ["challenge.code", "payment.link", "payment.reference", "card.last4"];
+                self.break_if(variables.iter().any(|v| elsewhere.contains(&v.as_str())), ORDER);
+            }
+            Op::Charge { connector, amount, .. } => {
+                let card = ["card.number", "card.expiry-month", "card.expiry-year", "card.code"];
+                let purpose = self.sources.workflow.purpose.value.clone();
+                self.hands(connector, ConnectorKind::Gateway, "charge", &card, &purpose);
+                if let Amount::Field(path) = amount {
+                    self.money(path);
+                }
+            }
+            Op::Call { connector, function, with, purpose, class } => {
+                let fields: Vec<&str> = with.iter().map(|(_, path)| path.as_str()).collect();
+                let card = fields.iter().any(|path| matches!(self.class(path), Some(Class::Pan | Class::Sad)));
+                self.break_if(card, CARD);
+                self.break_if(purpose == IDENTITY, CONTACT);
+                self.hands(connector, ConnectorKind::Service, function, &fields, purpose);
+                // A workflow may be more careful than the manifest, never less.
+                let order = ["pure", "idempotent", "never-retry"];
+                let rank = |class: &str| order.iter().position(|known| *known == class);
+                let declared = self.facts(connector).and_then(|facts| rank(facts.effects.get(function)?));
+                let wider = class.as_ref().is_some_and(|class| rank(class) < declared);
+                self.break_if(wider, EFFECT);
+            }
+            Op::Answer { .. } | Op::Open | Op::Fresh { .. } => {}
+        }
+    }
+
+    fn address(&mut self, path: &str) {
+        let info = self.sources.dictionary.fields.get(path);
+        let is_address = info.is_some_and(|info| info.ty == FieldType::Phone && info.source == Source::Customer);
+        self.break_if(!is_address, ADDRESS);
+    }
+
+    fn money(&mut self, path: &str) {
+        let info = self.sources.dictionary.fields.get(path);
+        let is_money = info.is_some_and(|info| info.ty == FieldType::Money && info.source == Source::Customer);
+        self.break_if(!is_money, ORDER);
+    }
+
+    /// Fields that are said or written somewhere.
+    fn travels(&mut self, medium: &str, fields: &[String]) {
+        for path in fields {
+            match self.class(path) {
+                None => self.break_if(true, CLASS),
+                Some(Class::Pan | Class::Sad) => self.break_if(true, CARD),
+                Some(class) => {
+                    let may = self.sources.assurance.carry.get(medium).is_some_and(|classes| classes.contains(&class));
+                    self.break_if(!may, CLASS);
+                }
+            }
+        }
+    }
+
+    /// What a connector is handed, against what it was granted, and whether what it does can be asked about.
+    fn hands(&mut self, own: &str, kind: ConnectorKind, function: &str, fields: &[&str], purpose: &str) {
+        let Some(facts) = self.facts(own).cloned() else {
+            self.broken.insert(ORDER);
+            return;
+        };
+        self.break_if(facts.kind != kind, GRANT);
+        self.break_if(fields.iter().any(|field| !facts.fields.contains(*field)), GRANT);
+        self.break_if(!facts.purposes.contains(purpose), GRANT);
+        let class = facts.effects.get(function).map_or("", String::as_str);
+        // What changes nothing outside needs no answer; a message and a charge change something.
+        let harmless = class == "pure" && matches!(kind, ConnectorKind::Verifier | ConnectorKind::Service);
+        let answered = harmless || ["idempotent", "reconcile", "never-retry"].contains(&class);
+        self.break_if(!answered, EFFECT);
+    }
+
+    /// Nobody is granted what they must not have, whether they are handed it or not.
+    fn grants(&mut self) {
+        let uses = self.sources.workflow.uses.iter().map(|(_, installed)| installed.value.clone());
+        for name in uses.collect::<BTreeSet<_>>() {
+            let Some(facts) = self.connectors.get(&name).cloned() else { continue };
+            for field in &facts.fields {
+                match (self.class(field), facts.kind) {
+                    (None, _) => self.break_if(true, GRANT),
+                    (Some(Class::Pan | Class::Sad), kind) => self.break_if(kind != ConnectorKind::Gateway, CARD),
+                    (Some(Class::Phi | Class::Comms | Class::Recording), ConnectorKind::Gateway) => {
+                        self.break_if(true, CLASS);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn walk(&mut self) {
+        let start = State {
+            at: 0,
+            left: [0; 2],
+            checked: None,
+            code: None,
+            page: false,
+            accepted: BTreeSet::new(),
+            links: BTreeMap::new(),
+            paid: BTreeSet::new(),
+            card: false,
+        };
+        let mut seen = BTreeSet::from([start.clone()]);
+        let mut open = vec![start];
+        while let Some(state) = open.pop() {
+            let Some(node) = self.nodes.get(state.at) else { continue };
+            self.arrive(node, &state);
+            for (exit, target) in &node.exits {
+                let Target::Node(next) = *target else { continue };
+                for mut after in leave(node, *exit, &state, self.sources) {
+                    after.at = next;
+                    if seen.len() < MAX_STATES && seen.insert(after.clone()) {
+                        open.push(after);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is wrong with coming to this node in this state.
+    fn arrive(&mut self, node: &Node, state: &State) {
+        match &node.op {
+            Op::Disclose { fields, over, .. } => {
+                self.shown(fields, state);
+                self.break_if((over == "page") != state.page, CONVERSATION);
+            }
+            Op::Offer { total, .. } => {
+                self.shown(std::slice::from_ref(total), state);
+                self.break_if(state.page, CONVERSATION);
+            }
+            Op::Card { authorization, amount } => {
+                if let Some(variables) = self.page(authorization).map(|template| template.variables.clone()) {
+                    self.shown(&variables, state);
+                }
+                self.agreed(amount, state);
+            }
+            Op::Charge { amount, .. } => {
+                self.break_if(!proved(state, self.sources.assurance.pay), IDENTITY_RULE);
+                self.break_if(!state.card, ORDER);
+                self.agreed(amount, state);
+            }
+            Op::Open => self.break_if(!state.links.contains_key(&node.step), ORDER),
+            Op::Answer { .. } => self.break_if(state.code.is_none(), ORDER),
+            Op::Send { template, carries, .. } => {
+                let variables = self.message(template).map(|template| template.variables.clone()).unwrap_or_default();
+                let after_payment = |v: &String| v == "card.last4" || v.starts_with("payment.") && v != "payment.link";
+                self.break_if(variables.iter().any(after_payment) && state.paid.is_empty(), ORDER);
+                if let Carries::Link { opens, .. } = carries {
+                    let later = self.nodes.iter().any(|n| n.step == *opens && n.op == Op::Open);
+                    self.break_if(!later || state.paid.contains(opens), ORDER);
+                }
+            }
+            Op::Check { .. } | Op::Fresh { .. } | Op::Call { .. } => {}
+        }
+    }
+
+    fn agreed(&mut self, amount: &Amount, state: &State) {
+        if let Amount::FirstPart { offer } = amount {
+            self.break_if(!state.accepted.contains(offer), ORDER);
+        }
+    }
+
+    /// Fields are shown now: the strictest class decides.
+    fn shown(&mut self, fields: &[String], state: &State) {
+        for class in fields.iter().filter_map(|path| self.class(path)).collect::<BTreeSet<_>>() {
+            match self.sources.assurance.disclose.get(&class) {
+                Some(level) => self.break_if(!proved(state, *level), IDENTITY_RULE),
+                None => self.break_if(true, CLASS),
+            }
+        }
+    }
+}
+
+fn proved(state: &State, level: Level) -> bool {
+    match level {
+        Level::L0 => true,
+        Level::L1 => state.left[0] > 0,
+        Level::L2 => state.left[1] > 0,
+    }
+}
+
+/// The states in which a node can be left by an exit: at once, and as late as may be.
+fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -> Vec<State> {
+    let link = || state.links.get(&node.step).copied().unwrap_or(0);
+    let mut after = state.clone();
+    let longest = match (&node.op, exit) {
+        (Op::Check { subject, .. }, Exit::Done) => {
+            after.checked = Some(subject.clone());
+            0
+        }
+        (Op::Send { to, carries, .. }, Exit::Done) => {
+            match carries {
+                Carries::Code => after.code = Some(state.checked.as_ref() == Some(to)),
+                Carries::Link { opens, lasts } => drop(after.links.insert(opens.clone(), *lasts)),
+                Carries::Nothing => {}
+            }
+            // A code to a channel is worth what the check of it was worth, once.
+            after.checked = None;
+            NIGHT
+        }
+        (Op::Send { .. }, _) => NIGHT,
+        (Op::Answer { within, level, valid, .. }, Exit::Done) => {
+            after = pass(&after, *within);
+            let by_channel = if state.code == Some(true) { Level::L2 } else { Level::L1 };
+            let by_method = sources.assurance.methods.get("code").copied().unwrap_or(Level::L0);
+            let level = (*level).min(by_channel).min(by_method);
+            for (slot, proves) in after.left.iter_mut().zip([Level::L1, Level::L2]) {
+                if level >= proves {
+                    *slot = (*slot).max(*valid);
+                }
+            }
+            after.code = None;
+            0
+        }
+        (Op::Answer { within, .. }, _) => *within,
+        (Op::Offer { within, .. }, exit) => {
+            if exit == Exit::Done {
+                after.accepted.insert(node.step.clone());
+            }
+            *within
+        }
+        (Op::Open, exit) => {
+            after.page |= exit == Exit::Done;
+            link()
+        }
+        (Op::Fresh { needs }, Exit::Fresh) if !proved(state, *needs) => return Vec::new(),
+        (Op::Fresh { needs }, Exit::Stale) if proved(state, *needs) => return Vec::new(),
+        (Op::Card { .. }, Exit::Done) => {
+            after.card = true;
+            0
+        }
+        (Op::Charge { .. }, exit) => {
+            after.card = false;
+            if exit == Exit::Done {
+                after.paid.insert(node.step.clone());
+            }
+            // A declined card brings the customer back to the page that asked who it is.
+            if exit == Exit::Declined { 0 } else { link() }
+        }
+        (Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Card { .. } | Op::Call { .. }, _) => 0,
+    };
+    let late = pass(&after, longest);
+    if late == after { vec![after] } else { vec![after, late] }
+}
+
+/// The same, so much later.
+fn pass(state: &State, time: i64) -> State {
+    let mut state = state.clone();
+    for left in &mut state.left {
+        *left = left.saturating_sub(time).max(0);
+    }
+    state
+}
+
+/// Thirteen or more digits in a row, spaces aside, are taken for a card number.
+fn has_card_number(text: &str) -> bool {
+    let digits = text.chars().filter(|c| *c != ' ' && *c != '-').collect::<String>();
+    digits.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() >= 13)
+}

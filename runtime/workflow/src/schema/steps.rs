@@ -1,0 +1,146 @@
+//! The schema of `workflow.yaml`. Each kind of step is one function, and stands in the table of [`steps`].
+
+use serde_json::Value;
+
+use super::{MAY, MUST, count, duration, field, level, list, map, name, names_to, one_key, text, words};
+use crate::syntax::{CALL_CLASSES, MAX_PAYMENTS, MAX_TRIES};
+
+pub fn workflow() -> Value {
+    map(
+        "A workflow reads from top to bottom as what will happen.",
+        vec![
+            ("workflow", MUST, name("Its name, the same as its folder's.", "healthcare-balance")),
+            ("title", MUST, text("One line for people.", "A patient asks what they owe")),
+            (
+                "purpose",
+                MUST,
+                name("The purpose of every contact that does not say another; consent is asked for it.", "billing"),
+            ),
+            ("starts", MUST, words("How it begins.", &["call"])),
+            ("uses", MUST, names_to("Own names for installed connectors.", name("The connector.", "brightline-sms"))),
+            ("steps", MUST, steps()),
+        ],
+    )
+}
+
+/// The steps, in their order.
+fn steps() -> Value {
+    let kinds = vec![
+        ("verify", verify()),
+        ("disclose", disclose()),
+        ("offer", offer()),
+        ("communicate", communicate()),
+        ("pay", pay()),
+        ("call", call()),
+    ];
+    list("The steps, in their order.", one_key("One step; its key says its kind.", kinds))
+}
+
+fn id() -> (&'static str, bool, Value) {
+    ("id", MUST, name("Its own name, in the record and in messages.", "identity"))
+}
+
+fn verify() -> Value {
+    map(
+        "Make sure who it is, by a one-time code.",
+        vec![
+            id(),
+            ("level", MUST, level("What it is to prove. L2 needs a `check` of the channel.")),
+            ("by", MUST, words("The method; what people know proves nothing.", &["code"])),
+            ("over", MUST, name("The channel, from `uses`.", "texts")),
+            ("to", MUST, field("The field with the address.", "patient.mobile")),
+            ("template", MUST, name("The message with `{{ challenge.code }}`.", "code")),
+            ("check", MAY, name("The verifier that is asked about the address first, from `uses`.", "sim")),
+            ("answer-within", MUST, duration("How long the code can be given.", "10m")),
+            ("tries", MUST, count("How often a wrong one may be given.", MAX_TRIES)),
+            ("valid", MUST, duration("How long the proof holds.", "30m")),
+        ],
+    )
+}
+
+fn disclose() -> Value {
+    map(
+        "Show fields of the customer, and no others.",
+        vec![
+            id(),
+            ("fields", MUST, list("What is shown.", field("A field of the customer.", "account.balance"))),
+            ("over", MUST, words("Said on the call, or shown on a page that a link opened.", &["call", "page"])),
+        ],
+    )
+}
+
+fn offer() -> Value {
+    map(
+        "Offer a payment plan and wait for the answer.",
+        vec![
+            id(),
+            ("total", MUST, field("The money to be paid.", "account.balance")),
+            ("payments", MUST, count("In how many parts.", MAX_PAYMENTS)),
+            ("every", MUST, words("How often.", &["week", "month"])),
+            ("answer-within", MUST, duration("How long the answer is awaited.", "15m")),
+        ],
+    )
+}
+
+fn communicate() -> Value {
+    let link = map(
+        "A link that works once.",
+        vec![
+            ("opens", MUST, name("The `pay` step that it opens.", "first-payment")),
+            ("lasts", MUST, duration("How long it works.", "72h")),
+        ],
+    );
+    map(
+        "Send a message, if the contact rules permit it.",
+        vec![
+            id(),
+            ("over", MUST, name("The channel, from `uses`.", "texts")),
+            ("to", MUST, field("The field with the address.", "patient.mobile")),
+            ("template", MUST, name("The message.", "payment-link")),
+            ("purpose", MAY, name("Its purpose, where it is not the workflow's.", "billing")),
+            ("link", MAY, link),
+        ],
+    )
+}
+
+fn pay() -> Value {
+    let undo = map(
+        "How the money is given back.",
+        vec![("none", MUST, text("Who decides, and why no workflow does.", "a refund is decided by a person"))],
+    );
+    map(
+        "Take a payment by card, on the page that a link opened.",
+        vec![
+            id(),
+            ("amount", MUST, text("The first part of an accepted offer, or a money field.", "plan.first")),
+            ("by", MUST, words("How it is taken.", &["link"])),
+            ("through", MUST, name("The gateway, from `uses`.", "cards")),
+            ("level", MUST, level("How sure we must be of who pays; never less than the policy asks.")),
+            ("step-up", MAY, name("The `verify` step to repeat when the proof has run out.", "identity")),
+            ("authorization", MUST, name("The page with the words that the customer agrees to.", "authorization")),
+            ("tries", MUST, count("How many cards may be tried.", MAX_TRIES)),
+            ("undo", MUST, undo),
+        ],
+    )
+}
+
+fn call() -> Value {
+    map(
+        "Call a function of a service.",
+        vec![
+            id(),
+            ("through", MUST, name("The service, from `uses`.", "ledger")),
+            ("function", MUST, name("The function, as its manifest names it.", "post")),
+            (
+                "with",
+                MAY,
+                names_to(
+                    "The function's own names to the fields that it is handed.",
+                    field("A field.", "account.balance"),
+                ),
+            ),
+            ("purpose", MAY, name("Its purpose, where it is not the workflow's.", "billing")),
+            ("class", MAY, words("A more careful effect class than the manifest's.", &CALL_CLASSES)),
+        ],
+    )
+}
