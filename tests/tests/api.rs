@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 use selvedge_tests::http::{Answer, Node};
-use selvedge_tests::{demo_command, folder, orders};
+use selvedge_tests::{command, demo_command, folder, orders, text};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -85,6 +85,7 @@ fn the_node_answers_each_as_it_must() {
     links_open_once(&served);
     webhooks_are_signed_and_small(&served);
     the_console_asks_who_it_is(&served);
+    a_supervisor_stops_what_must_not_go_on(&served);
     nothing_is_where_nothing_is(&served);
 }
 
@@ -175,6 +176,43 @@ fn the_console_asks_who_it_is(served: &Served) {
         "sec-fetch-site: cross-site",
     ];
     assert_eq!(served.node.post("/console/login", &elsewhere, "token=x").status, 403, "a form of another site");
+}
+
+fn a_supervisor_stops_what_must_not_go_on(served: &Served) {
+    let post = |path: &str, token: &str, body: &str| {
+        let bearer = format!("authorization: Bearer {token}");
+        served.node.post(path, &[&bearer, "content-type: application/json"], body)
+    };
+    let stop = r#"{"over": "channel", "name": "sms", "reason": "texts go out twice"}"#;
+    assert_problem(&post("/v1/switches", &served.auditor, stop), 403, "N804");
+    assert_eq!(served.get_as("/v1/switches", &served.auditor).json(), serde_json::json!([]), "nothing was set");
+
+    let set = post("/v1/switches", &served.supervisor, stop);
+    assert_eq!(set.status, 201, "{}", set.body);
+    let set = set.json();
+    assert_eq!((&set["switch"]["switch"], &set["switch"]["stops"]), (&"kill-1".into(), &"channel:sms".into()));
+    assert_eq!(set["switch"]["by"], "person:sam (supervisor)");
+    assert_problem(&post("/v1/switches", &served.supervisor, stop), 409, "E513");
+    let misspelt = stop.replace("sms", "smz");
+    let problem = assert_problem(&post("/v1/switches", &served.supervisor, &misspelt), 422, "E512");
+    assert!(problem["help"].as_str().unwrap().ends_with("there are: `sms`"), "{problem}");
+
+    let why = r#"{"reason": "the vendor mended it"}"#;
+    assert_problem(&post("/v1/switches/kill-1/lift", &served.auditor, why), 403, "N804");
+    assert_eq!(post("/v1/switches/kill-1/lift", &served.supervisor, why).status, 204);
+    let listed = served.get_as("/v1/switches", &served.supervisor).json();
+    assert_eq!(listed[0]["lifted"]["reason"], "the vendor mended it", "{listed}");
+
+    // Whoever holds the data folder stops it from beside, and the node shows it.
+    let kill = |args: &[&str]| command(["kill"]).args(args).arg("--data").arg(served.data.path()).output().unwrap();
+    let set = kill(&["vendor", "Northgate", "--reason", "an outage there", "--as", "ops"]);
+    assert!(text(&set.stdout).starts_with("STOPPED  vendor:Northgate by kill-"), "{set:?}");
+    let listed = served.get_as("/v1/switches", &served.supervisor).json();
+    assert_eq!(listed[0]["by"], "operator:ops (holder of the data folder)", "{listed}");
+    let id = listed[0]["switch"].as_str().unwrap();
+    assert!(kill(&["lift", id, "--reason", "it is up again"]).status.success());
+    let told = text(&kill(&["list"]).stdout);
+    assert_eq!((told.matches("  lifted  ").count(), told.matches("STOPPED").count()), (2, 0), "{told}");
 }
 
 fn nothing_is_where_nothing_is(served: &Served) {

@@ -10,6 +10,7 @@ mod connector;
 mod demo;
 mod failure;
 mod home;
+mod kill;
 mod log;
 mod node;
 mod record;
@@ -47,6 +48,9 @@ enum Command {
     /// List, export, verify and read records.
     #[command(subcommand)]
     Record(record::Command),
+    /// Stop a workflow, a connector, a vendor, a channel or a tenant at once, and let it go on.
+    #[command(subcommand)]
+    Kill(kill::Command),
     /// Check workflows.
     #[command(subcommand)]
     Workflow(workflow::Command),
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
             Command::Backup(arguments) => backup::backup(arguments).await,
             Command::Restore(arguments) => backup::restore(arguments).await,
             Command::Record(command) => record::run(command).await,
+            Command::Kill(command) => kill::run(command).await,
             Command::Workflow(command) => workflow::run(command).await,
             Command::Connector(command) => connector::run(command).await,
         }

@@ -83,9 +83,10 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
     }
 }
 
-async fn reader(data: &Path) -> miette::Result<selvedge_engine::Engine> {
+/// An engine over a data folder, beside the node that may run in it. It calls nobody.
+pub async fn reader(data: &Path) -> miette::Result<selvedge_engine::Engine> {
     let folder = Folder::beside(data).await?;
-    // Nothing is written with this time; it only has to be past what is there.
+    // What is written with this time, such as a kill switch, must not stand before what is there.
     let clock = StoryClock::at(folder.newest().await?.unwrap_or(0));
     Ok(folder.reader(Arc::new(clock)))
 }

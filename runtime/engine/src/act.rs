@@ -19,6 +19,7 @@ use crate::ports::store::Link;
 use crate::ports::{Call, CardFields, Field, Observed};
 use crate::run::{Effect, Run};
 use crate::signal::Who;
+use crate::switches::reach;
 use crate::turn::Turn;
 
 /// What an attempt carries.
@@ -64,6 +65,7 @@ impl Engine {
         let function = decide::function(&node.op);
         let class_of = |connector: &str, function: &str| definition.class_of(connector, function);
         let class = decide::class(&definition.plan, node, &class_of);
+        let reach = reach(definition, &turn.run, node);
         let intended = Fact::Intended {
             node: node.name.clone(),
             key: effect.key.clone(),
@@ -71,14 +73,23 @@ impl Engine {
             function: function.into(),
             class: class.clone(),
             attempt: effect.attempt,
+            epoch: turn.epoch().unwrap_or_default(),
+            workflow: reach.workflow,
+            vendor: reach.vendor,
+            channel: reach.channel,
             hands: payload.hands(),
             carries,
         };
         turn.add(&Who::host(), self.now(), intended)?;
-        self.flush(turn).await?;
+        if !self.flush(turn).await? {
+            return Ok(());
+        }
         // The commit has checked the lease; a node that was paused since then must not let the effect out.
         if !self.store().leases_run() {
             return Err(StoreError::Stale { interaction: turn.run.id.interaction.clone() }.into());
+        }
+        if let Some(halted) = self.last_look(definition, &turn.run, node, &effect.key).await? {
+            return turn.add(&Who::host(), self.now(), halted);
         }
         let connectors = &self.inner.parts.connectors;
         if let Some(facts) = self.done_since(definition, turn, node, &effect, &class, &call).await {
@@ -151,7 +162,11 @@ impl Engine {
             Op::Send { to, .. } => {
                 // What came before is durable first, so that nothing but this decision is taken back when the
                 // customer says stop right now.
-                self.flush(turn).await?;
+                let epoch = turn.epoch();
+                if !self.flush(turn).await? {
+                    return Ok(None);
+                }
+                epoch.into_iter().for_each(|epoch| turn.only_at(epoch));
                 // The customer may have said stop since the message was queued.
                 if !self.ask_contact(definition, turn, node, Moment::Sending).await? {
                     return Ok(None);

@@ -13,7 +13,7 @@ use crate::definition::Definition;
 use crate::engine::{Engine, Held, Slot, lock};
 use crate::error::{EngineError, StoreError};
 use crate::fact::{Fact, Moment};
-use crate::ports::store::{Asked, Commit, Lease, RunId};
+use crate::ports::store::{Asked, Commit, Lease, RunId, Stored};
 use crate::run::Run;
 use crate::signal::{Delivered, Signal, Who};
 use crate::turn::Turn;
@@ -103,14 +103,17 @@ impl Engine {
         let class_of = |connector: &str, function: &str| definition.class_of(connector, function);
         let mut turn = Turn::new(run, lease, &plan.purpose);
         loop {
-            if slot.mail.swap(false, Ordering::AcqRel) {
+            let again = std::mem::take(&mut turn.taken_back);
+            if slot.mail.swap(false, Ordering::AcqRel) || again {
                 self.take_mail(slot, &definition, &mut turn).await?;
             }
-            if turn.len() >= MAX_EVENTS {
-                self.flush(&mut turn).await?;
+            if turn.len() >= MAX_EVENTS && !self.flush(&mut turn).await? {
+                continue;
             }
             let now = self.now();
-            match decide::next(plan, &turn.run, &class_of, now)? {
+            let next = decide::next(plan, &turn.run, &class_of, now)?;
+            let Some(next) = self.gate(&definition, &mut turn, next).await? else { continue };
+            match next {
                 Next::Take(facts) => turn.add_all(&Who::host(), now, facts)?,
                 Next::AskContact(node) => {
                     self.ask_contact(&definition, &mut turn, node, Moment::Queued).await?;
@@ -119,7 +122,9 @@ impl Engine {
                 Next::Offer(node) => self.offer(&mut turn, node).await?,
                 Next::Try(node, effect) => self.attempt(&definition, &mut turn, node, effect).await?,
                 Next::Ask(node, effect, asked) => {
-                    self.flush(&mut turn).await?;
+                    if !self.flush(&mut turn).await? {
+                        continue;
+                    }
                     let call = self.call(&definition, &turn.run, node, &effect);
                     let answer = self.inner.parts.connectors.lookup(&call).await;
                     let facts = decide::asked(plan, &turn.run, node, &effect, asked, answer, self.now());
@@ -127,35 +132,55 @@ impl Engine {
                 }
                 Next::Park | Next::Over if slot.mail.load(Ordering::Acquire) => {}
                 Next::Park | Next::Over => {
-                    self.park(&mut turn).await?;
-                    return Ok(turn.run);
+                    if self.park(&mut turn).await? {
+                        return Ok(turn.run);
+                    }
                 }
             }
         }
     }
 
-    /// Makes everything so far durable.
-    pub(crate) async fn flush(&self, turn: &mut Turn) -> Result<(), EngineError> {
+    /// Makes everything so far durable. `false`: a kill switch came in between; the turn is taken back to where it did
+    /// not depend on it, to be decided anew.
+    pub(crate) async fn flush(&self, turn: &mut Turn) -> Result<bool, EngineError> {
         match turn.is_empty() {
-            true => Ok(()),
-            false => self.write(turn.take(false)).await,
+            true => Ok(true),
+            false => self.write(turn, false).await,
         }
     }
 
     /// Makes the rest durable and gives the lease back with it.
-    async fn park(&self, turn: &mut Turn) -> Result<(), EngineError> {
+    async fn park(&self, turn: &mut Turn) -> Result<bool, EngineError> {
         match turn.is_empty() {
-            true => Ok(self.store().release(&turn.run.id, turn.lease).await?),
-            false => self.write(turn.take(true)).await,
+            true => Ok(self.store().release(&turn.run.id, turn.lease).await.map(|()| true)?),
+            false => self.write(turn, true).await,
         }
     }
 
     /// When the run has just ended, a checkpoint is signed over it.
-    async fn write(&self, commit: Commit) -> Result<(), EngineError> {
+    async fn write(&self, turn: &mut Turn, release: bool) -> Result<bool, EngineError> {
+        let commit = turn.take(release);
         let closed = commit.summary.over && !commit.events.is_empty();
-        self.store().commit(commit).await?;
+        match self.store().commit(commit).await {
+            Err(StoreError::Switched(commit)) => return self.take_back(turn, *commit).await.map(|()| false),
+            other => other?,
+        }
+        turn.durable();
         if closed {
             self.checkpoint().await?;
+        }
+        Ok(true)
+    }
+
+    /// Writes what came before the guard, such as the outcome of an effect, and forgets the rest.
+    async fn take_back(&self, turn: &mut Turn, commit: Commit) -> Result<(), EngineError> {
+        let commit = turn.before_guard(commit);
+        let mut record = self.store().record(&turn.run.id).await?;
+        record.extend(commit.events.iter().map(|e| Stored { seq: e.seq, canonical: e.canonical.clone() }));
+        turn.run = Run::fold(&turn.run.id, &record)?;
+        self.read_board(&turn.run.id.tenant).await?;
+        if !commit.events.is_empty() || !commit.consumed.is_empty() {
+            self.store().commit(Commit { summary: turn.run.summary(), release: false, ..commit }).await?;
         }
         Ok(())
     }
@@ -182,8 +207,8 @@ impl Engine {
             }
             turn.add_all(&delivered.who, delivered.at, facts)?;
             turn.consume(entry.number);
-            if turn.len() >= MAX_EVENTS {
-                self.flush(turn).await?;
+            if turn.len() >= MAX_EVENTS && !self.flush(turn).await? {
+                return Ok(());
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use selvedge_policy::CustomerState;
 use selvedge_record::{Draft, Event, Head, LogKey};
@@ -21,6 +21,7 @@ use crate::ports::store::{Claim, Lease, Listed, RunId, Store};
 use crate::ports::{Clock, Connectors, Micros, Random, Webhook, WebhookFault};
 use crate::run::Run;
 use crate::signal::{Delivered, Signal, Who};
+use crate::switches::{Board, Reach};
 use crate::turn::Turn;
 use crate::values::Values;
 
@@ -86,11 +87,15 @@ pub(crate) struct Inner {
     pub(crate) slots: Mutex<HashMap<RunId, Arc<Slot>>>,
     /// Until when the scheduler sleeps; what is to be done before that wakes it.
     sleeps_until: AtomicI64,
-    news: Notify,
+    pub(crate) news: Notify,
     /// Whether work can be taken.
     pub(crate) condition: Condition,
-    /// One writer for the access record.
+    /// One writer for the records that belong to no run.
     pub(crate) access: tokio::sync::Mutex<()>,
+    /// Each tenant's switches, as this node knows them.
+    pub(crate) boards: RwLock<HashMap<String, Arc<Board>>>,
+    /// When they were last read anew for what other nodes set.
+    pub(crate) boards_read: AtomicI64,
 }
 
 /// A run's place in memory. The lock makes one driver.
@@ -129,6 +134,8 @@ impl Engine {
                 news: Notify::new(),
                 condition: Condition::default(),
                 access: tokio::sync::Mutex::default(),
+                boards: RwLock::default(),
+                boards_read: AtomicI64::new(0),
             }),
         }
     }
@@ -204,6 +211,15 @@ impl Engine {
         let not_published = || EngineError::NotPublished { workflow: workflow.into() };
         let digest = self.store().published(tenant, workflow).await?.ok_or_else(not_published)?;
         let definition = self.definition(tenant, workflow, &digest).await?;
+        let reach = Reach { tenant: tenant.into(), workflow: workflow.into(), ..Reach::default() };
+        if let Some(switch) = self.read_board(tenant).await?.stopping(&reach) {
+            return Err(EngineError::Stopped {
+                scope: switch.scope.to_string(),
+                switch: switch.id.clone(),
+                by: switch.by.clone(),
+                reason: switch.reason.clone(),
+            });
+        }
         if self.store().customer(tenant, customer).await?.is_none() {
             return Err(EngineError::NoSuchField { customer: customer.into(), field: "record".into() });
         }
@@ -436,6 +452,7 @@ impl Engine {
             *signed = now;
         }
         self.inner.codes.sweep(now);
+        self.read_boards(now).await?;
         let room = MAX_RUNNING.saturating_sub(lock(&self.inner.slots).len()).min(MAX_DUE);
         if room == 0 {
             return Ok(now + SOON);

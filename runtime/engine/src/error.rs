@@ -3,6 +3,9 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::ports::store::Commit;
+use crate::switches::MAX_REASON_BYTES;
+
 /// Why a store did not do what it was asked.
 #[derive(Debug, Error, Diagnostic)]
 pub enum StoreError {
@@ -64,6 +67,11 @@ pub enum StoreError {
         /// The record.
         interaction: String,
     },
+    /// A kill switch was set or lifted since the commit was decided. Gives the commit back: what in it does not
+    /// depend on switches is still to be written.
+    #[error("a kill switch was set or lifted in the meantime")]
+    #[diagnostic(code(S607), help("nothing was written; the engine looks at the switches again and decides anew"))]
+    Switched(Box<Commit>),
     /// Something in the store cannot be read.
     #[error("the store holds something unreadable: {what}")]
     #[diagnostic(
@@ -189,6 +197,54 @@ pub enum EngineError {
     NotReady {
         /// What is wrong, free of values.
         why: String,
+    },
+    /// A kill switch is set.
+    #[error("`{scope}` is stopped by {switch}, set by {by}: {reason}")]
+    #[diagnostic(
+        code(E510),
+        help("serve the customer by the way that your supervisor names; `selvedge kill lift {switch}` ends it")
+    )]
+    Stopped {
+        /// What is stopped.
+        scope: String,
+        /// The switch.
+        switch: String,
+        /// Who set it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// An act that needs a reason, without one.
+    #[error("a reason is missing, or is not one")]
+    #[diagnostic(
+        code(E511),
+        help("say in 3 to {MAX_REASON_BYTES} bytes on one line why; it stands in the record with your name")
+    )]
+    NoReason,
+    /// A switch for a name that nothing has.
+    #[error("there is no {over} of this name to stop")]
+    #[diagnostic(code(E512), help("names are compared letter by letter; there are: {known}"))]
+    NothingToStop {
+        /// `workflow`, `connector`, `vendor`, `channel` or `tenant`.
+        over: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// A second switch over the same.
+    #[error("`{scope}` is stopped already, by {switch}")]
+    #[diagnostic(code(E513), help("`selvedge kill list` says who set it and why; nothing was changed"))]
+    StoppedAlready {
+        /// What.
+        scope: String,
+        /// The switch that is set.
+        switch: String,
+    },
+    /// No such switch, or one that was lifted before.
+    #[error("there is no switch `{switch}` to lift")]
+    #[diagnostic(code(E514), help("`selvedge kill list` shows the switches that are set"))]
+    NoSuchSwitch {
+        /// The id.
+        switch: String,
     },
     /// A record that cannot be folded, or another impossibility: a defect of Selvedge itself.
     #[error("{what}")]

@@ -31,6 +31,10 @@ pub enum Moment {
     Sending,
 }
 
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// Where a run goes on: a node's name, or `end:<ending>`.
 pub type Next = String;
 
@@ -114,6 +118,18 @@ pub enum Fact {
         class: String,
         /// 1 for the first.
         attempt: u32,
+        /// The epoch of the kill switches that it was decided at.
+        #[serde(skip_serializing_if = "is_zero", default)]
+        epoch: u64,
+        /// The workflow, as far as a switch can stop it.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        workflow: String,
+        /// The connector's vendor.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        vendor: String,
+        /// The channel of a message.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        channel: String,
         /// The fields that the connector is handed, as handles: after a crash, these may have left.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         hands: Vec<String>,
@@ -191,6 +207,23 @@ pub enum Fact {
         /// Fields that left, as far as it is known.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         accesses: Vec<Access>,
+    },
+    /// A kill switch stopped what comes next, before it left.
+    #[serde(rename = "run.halted")]
+    Halted {
+        /// The node.
+        node: String,
+        /// The switch: `kill-3`.
+        switch: String,
+        /// What it stops: `connector:brightline-sms`.
+        scope: String,
+        /// Who set it, and as what.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Set when it was intended already: this effect did not leave all the same.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        key: Option<String>,
     },
     /// A vendor told us something, signed, unasked.
     #[serde(rename = "vendor.reported")]

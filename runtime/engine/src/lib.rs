@@ -25,6 +25,7 @@ pub mod ports;
 mod restored;
 pub mod run;
 pub mod signal;
+pub mod switches;
 mod turn;
 mod values;
 

@@ -52,6 +52,21 @@ pub struct Effect {
     pub since: Micros,
 }
 
+/// What halts a run, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// The switch: `kill-3`.
+    pub switch: String,
+    /// What it stops.
+    pub scope: String,
+    /// Who set it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When the run met it.
+    pub since: Micros,
+}
+
 /// An offered plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
@@ -114,6 +129,8 @@ pub struct Run {
     pub restored: Option<Micros>,
     /// Whether the last word was said.
     pub closed: bool,
+    /// The kill switch that halts it.
+    pub halted: Option<Halt>,
     /// How often each node was entered.
     pub visits: BTreeMap<String, u32>,
     /// What we know about who it is.
@@ -191,6 +208,7 @@ impl Run {
             phase: Phase::Entered,
             restored: None,
             closed: false,
+            halted: None,
             visits: BTreeMap::new(),
             assertions: Vec::new(),
             offers: BTreeMap::new(),
@@ -214,6 +232,10 @@ impl Run {
     /// changes nothing but what is known.
     pub fn apply(&mut self, time: Micros, fact: &Fact) {
         self.updated = self.updated.max(time);
+        if !matches!(fact, Fact::Reported { .. } | Fact::Read { .. }) {
+            // Whatever happens next, it is not halted any more, unless this fact says so.
+            self.halted = None;
+        }
         match fact {
             Fact::Opened { .. } | Fact::Reported { .. } | Fact::Read { .. } => {}
             Fact::ContactDecided { moment, decision, next, .. } => {
@@ -269,6 +291,11 @@ impl Run {
             }
             Fact::Postponed { attempt, at, .. } => {
                 self.under_way(|e| Phase::Postponed(Effect { attempt: *attempt, ..e }, *at))
+            }
+            Fact::Halted { key: Some(_), .. } => self.under_way(|e| Phase::Postponed(e, time)),
+            Fact::Halted { switch, scope, by, reason, .. } => {
+                let (switch, scope, by) = (switch.clone(), scope.clone(), by.clone());
+                self.halted = Some(Halt { switch, scope, by, reason: reason.clone(), since: time });
             }
             Fact::Unclear { asked, at, .. } => self.under_way(|e| Phase::Unclear(e, *asked, *at)),
             Fact::NeedsPerson { why, .. } => self.under_way(|e| Phase::NeedsPerson(e, why.clone())),
@@ -356,7 +383,7 @@ impl Run {
 
     /// When the run wants to be looked at if nothing arrives, and whether it is in the middle of something.
     pub fn wake(&self) -> (Option<Micros>, bool) {
-        if self.closed {
+        if self.closed || self.halted.is_some() {
             return (None, false);
         }
         match &self.phase {
@@ -384,6 +411,7 @@ impl Run {
             over: self.closed,
             busy,
             wake,
+            halted: self.halted.as_ref().map(|halt| halt.switch.clone()),
         }
     }
 

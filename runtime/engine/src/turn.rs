@@ -23,6 +23,18 @@ pub struct Turn {
     links: Vec<Link>,
     forget_card: Option<String>,
     rests_on: Option<i64>,
+    guard: Option<Guard>,
+    /// It was taken back to before its guard; mail that it had taken in lies in the inbox again.
+    pub taken_back: bool,
+}
+
+/// From where on a turn stands only at one epoch of the kill switches.
+struct Guard {
+    epoch: u64,
+    events: usize,
+    consumed: usize,
+    sealed: usize,
+    links: usize,
 }
 
 impl Turn {
@@ -38,6 +50,8 @@ impl Turn {
             links: Vec::new(),
             forget_card: None,
             rests_on: None,
+            guard: None,
+            taken_back: false,
         }
     }
 
@@ -77,6 +91,36 @@ impl Turn {
         facts.into_iter().try_for_each(|fact| self.add(who, now, fact))
     }
 
+    /// What is added from here on stands only if no kill switch is set or lifted before it is durable.
+    pub fn only_at(&mut self, epoch: u64) {
+        self.guard.get_or_insert(Guard {
+            epoch,
+            events: self.events.len(),
+            consumed: self.consumed.len(),
+            sealed: self.sealed.len(),
+            links: self.links.len(),
+        });
+    }
+
+    /// The epoch that it stands at, if it depends on one.
+    pub fn epoch(&self) -> Option<u64> {
+        self.guard.as_ref().map(|guard| guard.epoch)
+    }
+
+    /// The part of a commit that the store gave back which does not depend on kill switches.
+    pub fn before_guard(&mut self, mut commit: Commit) -> Commit {
+        if let Some(guard) = self.guard.take() {
+            commit.events.truncate(guard.events);
+            commit.consumed.truncate(guard.consumed);
+            commit.sealed.truncate(guard.sealed);
+            commit.links.truncate(guard.links);
+        }
+        self.taken_back = true;
+        // What the customer's state was read for came after.
+        let known = commit.known.filter(|known| known.becomes.is_some());
+        Commit { epoch: None, known, ..commit }
+    }
+
     /// A value that the facts of this turn commit to.
     pub fn seal(&mut self, value: SealedValue) {
         self.sealed.push(value);
@@ -112,6 +156,11 @@ impl Turn {
         self.events.is_empty() && self.consumed.is_empty()
     }
 
+    /// What was taken last is on disk: nothing of it depends on anything any more.
+    pub fn durable(&mut self) {
+        self.guard = None;
+    }
+
     /// Everything since the last call, as one transaction; `release`: with it the run is put down.
     pub fn take(&mut self, release: bool) -> Commit {
         Commit {
@@ -129,6 +178,7 @@ impl Turn {
                 version,
                 becomes: None,
             }),
+            epoch: self.epoch(),
         }
     }
 }

@@ -133,6 +133,7 @@ pub fn connector_facts(manifest: &Manifest, grant: &Grant) -> ConnectorFacts {
             Kind::Gateway => ConnectorKind::Gateway,
             Kind::Service => ConnectorKind::Service,
         },
+        vendor: manifest.vendor.clone(),
         fields: grant.gives.fields.intersection(&manifest.asks.fields).cloned().collect(),
         purposes: grant.purposes.clone(),
         effects: manifest.effects.iter().map(|(name, class)| (name.clone(), class.name().to_owned())).collect(),

@@ -34,14 +34,15 @@ fn ask(principal: &Principal, action: &str, resource: &Resource) -> Decision {
 
 #[test]
 fn the_shipped_policy_answers_as_its_table_says() {
-    let functions = ["billing-agent", "supervisor", "auditor", "janitor"];
+    let functions = ["billing-agent", "supervisor", "auditor", "admin", "janitor"];
     let table = [
-        // agent, supervisor, auditor, anybody else; each with an interaction that they opened.
-        ("open", [true, false, false, false]),
-        ("signal", [true, false, false, false]),
-        ("read", [true, true, true, false]),
-        ("see-disclosed", [true, false, false, false]),
-        ("export", [false, false, true, false]),
+        // agent, supervisor, auditor, admin, anybody else; each with an interaction that they opened.
+        ("open", [true, false, false, false, false]),
+        ("signal", [true, false, false, false, false]),
+        ("read", [true, true, true, false, false]),
+        ("see-disclosed", [true, false, false, false, false]),
+        ("export", [false, false, true, false, false]),
+        ("kill", [false, true, false, true, false]),
     ];
     for (action, permitted) in table {
         for (function, permitted) in functions.iter().zip(permitted) {

@@ -16,9 +16,10 @@ use crate::error::ServerError;
 
 pub mod interactions;
 pub mod standing;
+pub mod switches;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    interactions::routes()
+    interactions::routes().merge(switches::routes())
 }
 
 /// A JSON body. What does not fit is refused without a word of what was sent.

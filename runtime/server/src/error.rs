@@ -166,13 +166,17 @@ impl ServerError {
 
 fn engine_status(error: &EngineError) -> StatusCode {
     match error {
-        EngineError::NoSuchInteraction { .. } => StatusCode::NOT_FOUND,
+        EngineError::NoSuchInteraction { .. } | EngineError::NoSuchSwitch { .. } => StatusCode::NOT_FOUND,
         EngineError::NotPublished { .. }
         | EngineError::NoSuchField { .. }
         | EngineError::BadValue { .. }
         | EngineError::NoSuchClass { .. }
+        | EngineError::NoReason
+        | EngineError::NothingToStop { .. }
         | EngineError::Limit { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        EngineError::NotNow { .. } => StatusCode::CONFLICT,
+        EngineError::NotNow { .. } | EngineError::Stopped { .. } | EngineError::StoppedAlready { .. } => {
+            StatusCode::CONFLICT
+        }
         EngineError::NotReady { .. }
         | EngineError::Store(
             StoreError::Conflict { .. } | StoreError::Overtaken { .. } | StoreError::Unavailable { .. },

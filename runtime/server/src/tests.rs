@@ -103,6 +103,16 @@ impl Journal for Away {
 }
 
 #[async_trait]
+impl Switchboard for Away {
+    async fn switch(&self, _: &RunId, _: Sealed, _: Option<&str>, _: Micros) -> Result<(), StoreError> {
+        away()
+    }
+    async fn busy_of(&self, _: &str) -> Result<Vec<RunId>, StoreError> {
+        away()
+    }
+}
+
+#[async_trait]
 impl Log for Away {
     async fn places(&self, _: &RunId) -> Result<Vec<u64>, StoreError> {
         away()
@@ -178,6 +188,9 @@ impl Definitions for Away {
         away()
     }
     async fn definition(&self, _: &str, _: &str) -> Result<Option<String>, StoreError> {
+        away()
+    }
+    async fn kept(&self, _: &str) -> Result<Vec<(String, String)>, StoreError> {
         away()
     }
     async fn published(&self, _: &str, _: &str) -> Result<Option<String>, StoreError> {
@@ -402,7 +415,7 @@ async fn no_route_under_v1_answers_without_a_session() {
             }
         }
     }
-    assert_eq!(asked, 8);
+    assert_eq!(asked, 11);
 }
 
 #[tokio::test]

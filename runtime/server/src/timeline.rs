@@ -104,6 +104,12 @@ fn say(fact: &Fact) -> Said {
         | Fact::Postponed { .. }
         | Fact::Unclear { .. }
         | Fact::NeedsPerson { .. } => effect(fact),
+        Fact::Halted { node, switch, scope, by, reason, key } => {
+            let not_left = key.as_ref().map(|key| format!("effect {key} was intended and did not leave"));
+            Said::bad(format!("{}: stopped by {switch} over {scope}, set by {by}", step_of(node)))
+                .with([reason.clone()])
+                .with(not_left)
+        }
         Fact::Reported { connection, report } => {
             let status = match report.status {
                 ReportStatus::Succeeded => "it succeeded",
@@ -200,7 +206,7 @@ fn assurance(step: &str, needs: &str, decision: &Decision, next: Option<&str>) -
 
 fn effect(fact: &Fact) -> Said {
     match fact {
-        Fact::Intended { node, key, connector, function, class, attempt, hands, carries } => {
+        Fact::Intended { node, key, connector, function, class, attempt, hands, carries, .. } => {
             let doing = match function.as_str() {
                 "check" => "asking",
                 "charge" => "charging through",

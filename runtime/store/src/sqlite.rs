@@ -9,6 +9,7 @@ mod log;
 mod open;
 mod safe;
 mod sessions;
+mod switches;
 pub mod writer;
 
 use std::sync::Arc;

@@ -53,6 +53,9 @@ impl ConnectorKind {
 pub struct ConnectorFacts {
     /// What it is for.
     pub kind: ConnectorKind,
+    /// Whose service it speaks to. What was published before this was known keeps its digest.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub vendor: String,
     /// The fields that it was granted.
     pub fields: BTreeSet<String>,
     /// The purposes that it was granted.

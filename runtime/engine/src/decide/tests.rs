@@ -34,6 +34,7 @@ fn definition() -> Definition {
         paths.iter().map(|p| (p.to_string(), std::fs::read_to_string(format!("{root}{p}")).unwrap())).collect();
     let facts = |kind, fields: &[&str], effects: &[(&str, &str)]| ConnectorFacts {
         kind,
+        vendor: String::new(),
         fields: fields.iter().map(|f| f.to_string()).collect(),
         purposes: BTreeSet::from(["identity".into(), "billing".into()]),
         effects: effects.iter().map(|(f, c)| (f.to_string(), c.to_string())).collect(),
@@ -174,6 +175,10 @@ impl Sheet {
         let connector = connector(&definition.plan, node).to_owned();
         let class = class(&definition.plan, node, &|c: &str, f: &str| definition.class_of(c, f));
         self.add(Fact::Intended {
+            epoch: 0,
+            workflow: String::new(),
+            vendor: String::new(),
+            channel: String::new(),
             node: node.name.clone(),
             key: effect.key.clone(),
             connector,

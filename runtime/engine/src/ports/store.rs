@@ -1,6 +1,8 @@
 //! What the engine asks of a store. Every write that belongs together is one call, and a call that returned
 //! `Ok` is durable. The tenant leads every key.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use selvedge_record::{Frontier, Hash, Sealed};
 use serde::{Deserialize, Serialize};
@@ -81,6 +83,16 @@ pub struct Commit {
     pub forget_card: Option<String>,
     /// What these events rest on that others may change meanwhile.
     pub known: Option<Known>,
+    /// Set when something in it depends on the tenant's kill switches: the epoch that it was decided at, which is the
+    /// length of the record of switches. [`StoreError::Switched`] gives it back when that is another one by now.
+    pub epoch: Option<u64>,
+}
+
+impl fmt::Debug for Commit {
+    /// Without what it carries.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Commit({}, {} events)", self.id.interaction, self.events.len())
+    }
 }
 
 /// What was known of a customer when a commit was decided. When it is not what is known any more, the commit is
@@ -126,6 +138,8 @@ pub struct Summary {
     pub busy: bool,
     /// When to look again if nothing arrives.
     pub wake: Option<Micros>,
+    /// The kill switch that halts it.
+    pub halted: Option<String>,
 }
 
 /// A run in a list.
@@ -235,6 +249,17 @@ pub trait Journal: Send + Sync {
     async fn newest(&self) -> Result<Option<Micros>, StoreError>;
 }
 
+/// Kill switches: the record [`SWITCHES`](crate::switches::SWITCHES) and the runs that it concerns.
+#[async_trait]
+pub trait Switchboard: Send + Sync {
+    /// Adds an event to the record of switches. Once it returns, no commit with an older epoch is written any more.
+    /// The runs that the switch `frees` halted come due at `at`, in the same transaction. [`StoreError::Conflict`]:
+    /// another writer was quicker.
+    async fn switch(&self, id: &RunId, event: Sealed, frees: Option<&str>, at: Micros) -> Result<(), StoreError>;
+    /// The tenant's runs that are in the middle of something.
+    async fn busy_of(&self, tenant: &str) -> Result<Vec<RunId>, StoreError>;
+}
+
 /// The Merkle log over all records. What was committed before a call is in it.
 #[async_trait]
 pub trait Log: Send + Sync {
@@ -321,6 +346,8 @@ pub trait Definitions: Send + Sync {
     ) -> Result<(), StoreError>;
     /// The text of a definition.
     async fn definition(&self, tenant: &str, digest: &str) -> Result<Option<String>, StoreError>;
+    /// All definitions that are kept: workflow and digest.
+    async fn kept(&self, tenant: &str) -> Result<Vec<(String, String)>, StoreError>;
     /// The digest that new runs of `workflow` pin.
     async fn published(&self, tenant: &str, workflow: &str) -> Result<Option<String>, StoreError>;
 }
@@ -360,5 +387,5 @@ pub trait Sessions: Send + Sync {
 }
 
 /// Everything that a store is.
-pub trait Store: Journal + Log + Customers + Safe + Definitions + Sessions {}
-impl<T: Journal + Log + Customers + Safe + Definitions + Sessions> Store for T {}
+pub trait Store: Journal + Switchboard + Log + Customers + Safe + Definitions + Sessions {}
+impl<T: Journal + Switchboard + Log + Customers + Safe + Definitions + Sessions> Store for T {}

@@ -41,6 +41,15 @@ impl Definitions for SqliteStore {
         query.fetch_optional(&self.read).await.map_err(unavailable("read a definition"))
     }
 
+    async fn kept(&self, tenant: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let rows =
+            sqlx::query_as("SELECT workflow, digest FROM definitions WHERE tenant = ? ORDER BY workflow, digest")
+                .bind(tenant)
+                .fetch_all(&self.read)
+                .await;
+        rows.map_err(unavailable("read what is kept"))
+    }
+
     async fn published(&self, tenant: &str, workflow: &str) -> Result<Option<String>, StoreError> {
         let query = sqlx::query_scalar("SELECT digest FROM published WHERE tenant = ? AND workflow = ?")
             .bind(tenant)

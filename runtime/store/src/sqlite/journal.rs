@@ -15,7 +15,7 @@ use super::customers::keep_known;
 use super::open::set_version;
 use super::safe::forget;
 use super::writer::Desk;
-use super::{SqliteStore, unavailable};
+use super::{SqliteStore, switches, unavailable};
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -154,7 +154,7 @@ fn stored(row: &SqliteRow) -> Stored {
     Stored { seq: number(row, "seq"), canonical: row.get("body") }
 }
 
-fn run_id(row: &SqliteRow) -> RunId {
+pub(super) fn run_id(row: &SqliteRow) -> RunId {
     RunId { tenant: row.get("tenant"), interaction: row.get("interaction") }
 }
 
@@ -169,12 +169,13 @@ fn summary(row: &SqliteRow) -> Summary {
         over: row.get("over"),
         busy: row.get("busy"),
         wake: row.get("wake"),
+        halted: row.get("halted"),
     }
 }
 
 /// Events at the end of a record. That the first one is the record's next is what makes a record have one
 /// author; the unique key on (tenant, interaction, seq) stands behind it.
-async fn write_events(desk: &mut Desk, id: &RunId, events: Vec<Sealed>) -> Result<(), StoreError> {
+pub(super) async fn write_events(desk: &mut Desk, id: &RunId, events: Vec<Sealed>) -> Result<(), StoreError> {
     for (event, next) in events.into_iter().zip(length(desk, id).await?..) {
         if event.seq != next {
             return Err(StoreError::Conflict { interaction: id.interaction.clone() });
@@ -198,6 +199,11 @@ async fn write_events(desk: &mut Desk, id: &RunId, events: Vec<Sealed>) -> Resul
 /// A turn as rows.
 fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Result<(), StoreError>> {
     Box::pin(async move {
+        if let Some(epoch) = commit.epoch
+            && switches::epoch(desk, &commit.id.tenant).await? != epoch
+        {
+            return Err(StoreError::Switched(Box::new(commit)));
+        }
         let Commit { id, events, summary, consumed, sealed, links, forget_card, known, .. } = commit;
         if let Some(known) = known {
             keep_known(desk, &id.tenant, known).await?;
@@ -238,17 +244,17 @@ fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Result<(), Store
 }
 
 /// How many events the record has.
-async fn length(desk: &mut Desk, id: &RunId) -> Result<u64, StoreError> {
+pub(super) async fn length(desk: &mut Desk, id: &RunId) -> Result<u64, StoreError> {
     let sql = "SELECT coalesce(max(seq) + 1, 0) AS length FROM events WHERE tenant = ? AND interaction = ?";
     let row = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_one(&mut desk.connection).await;
     Ok(number(&row.map_err(unavailable("read a record"))?, "length"))
 }
 
 async fn write_summary(desk: &mut Desk, id: &RunId, s: Summary) -> Result<(), StoreError> {
-    let sql = "INSERT INTO runs (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    let sql = "INSERT INTO runs (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, halted) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                ON CONFLICT (tenant, interaction) DO UPDATE SET updated = excluded.updated, at = excluded.at, \
-               over = excluded.over, busy = excluded.busy, wake = excluded.wake";
+               over = excluded.over, busy = excluded.busy, wake = excluded.wake, halted = excluded.halted";
     let query = sqlx::query(sql)
         .bind(&id.tenant)
         .bind(&id.interaction)
@@ -260,7 +266,8 @@ async fn write_summary(desk: &mut Desk, id: &RunId, s: Summary) -> Result<(), St
         .bind(s.at)
         .bind(s.over)
         .bind(s.busy)
-        .bind(s.wake);
+        .bind(s.wake)
+        .bind(s.halted);
     query.execute(&mut desk.connection).await.map(|_| ()).map_err(unavailable("write a run"))
 }
 

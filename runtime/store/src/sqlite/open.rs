@@ -12,10 +12,13 @@ use super::writer::{Watch, Writer};
 use super::{SqliteStore, log, unavailable};
 
 /// The schema that this binary writes.
-pub const SCHEMA: i64 = 2;
+pub const SCHEMA: i64 = 3;
 /// How each version is reached from the one before.
-const MIGRATIONS: [&str; SCHEMA as usize] =
-    [include_str!("../../migrations/sqlite/0001_first.sql"), include_str!("../../migrations/sqlite/0002_numbers.sql")];
+const MIGRATIONS: [&str; SCHEMA as usize] = [
+    include_str!("../../migrations/sqlite/0001_first.sql"),
+    include_str!("../../migrations/sqlite/0002_numbers.sql"),
+    include_str!("../../migrations/sqlite/0003_switches.sql"),
+];
 /// The file in the data folder.
 const FILE: &str = "selvedge.db";
 /// What SQLite keeps beside it while somebody writes, or when somebody was killed.

@@ -2,6 +2,8 @@
 //! job that fails undoes only itself; nobody is told "done" before the disk has it. A transaction that SQLite
 //! itself gave up (a full disk does that) is not written on: everybody in it is told that nothing was kept.
 
+use std::collections::HashMap;
+
 use futures_core::future::BoxFuture;
 use selvedge_engine::StoreError;
 use selvedge_record::Frontier;
@@ -34,6 +36,8 @@ pub struct Desk {
     /// The log's edge, as it will be when this transaction commits. Read anew in each transaction, so that a
     /// process beside this one can write in the same folder.
     pub edge: Frontier,
+    /// Each tenant's epoch of kill switches, as far as this transaction has asked for it.
+    pub epochs: HashMap<String, u64>,
 }
 
 /// Tells the caller how the commit went, or why there was none.
@@ -55,7 +59,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
         let (closes, open) = watch::channel(());
         tokio::spawn(async move {
-            let desk = serve(Desk { connection, edge: Frontier::new() }, jobs, watch).await;
+            let desk = serve(Desk { connection, edge: Frontier::new(), epochs: HashMap::new() }, jobs, watch).await;
             let _ = desk.connection.close().await;
             drop(closes);
         });
@@ -133,6 +137,7 @@ async fn write(desk: &mut Desk, batch: &mut Vec<Work>, watch: Option<&Watch>) {
 async fn begin(desk: &mut Desk) -> Result<(), StoreError> {
     execute(desk, "BEGIN IMMEDIATE").await?;
     desk.edge = log::edge(&mut desk.connection).await?;
+    desk.epochs.clear();
     Ok(())
 }
 
@@ -148,6 +153,7 @@ async fn one(desk: &mut Desk, work: Work, stands: bool) -> (Result<(), StoreErro
     let (kept, acknowledge) = work(Some(desk)).await;
     if !kept {
         desk.edge = edge;
+        desk.epochs.clear();
         if let Err(error) = execute(desk, "ROLLBACK TO job").await {
             return (Err(error), acknowledge);
         }

@@ -1,6 +1,7 @@
 //! What every store does, as stories over the ports. A back end brings a [`support::Place`] and runs them all
 //! with `stories::on_each!`; a story that is added here is added to the list at the end.
 
+pub mod house;
 pub mod inbox;
 pub mod journal;
 pub mod leases;
@@ -8,6 +9,7 @@ pub mod log;
 pub mod model;
 pub mod safe;
 pub mod support;
+pub mod switches;
 
 /// Makes a test of each story for one kind of place.
 macro_rules! on_each {
@@ -52,6 +54,19 @@ macro_rules! on_each {
             a_card_goes_with_its_key_and_with_the_commit,
             definitions_are_kept_and_pointed_at,
             a_session_is_kept_and_its_use_noted,
+        );
+
+        $crate::stories::on_each!(@ $place, switches:
+            what_is_stopped_waits_and_goes_on_when_it_is_lifted,
+            what_is_outside_its_reach_goes_on,
+            an_effect_in_the_air_is_awaited_and_named,
+            a_node_that_has_not_heard_of_it_cannot_intend_behind_it,
+            what_a_dead_node_left_in_the_air_is_said_to_be_unknown,
+            mail_is_taken_in_and_nothing_is_disclosed,
+            a_timer_that_runs_out_behind_it_sends_nothing,
+            nothing_opens_while_its_workflow_is_stopped,
+            a_switch_has_a_reason_a_name_that_exists_and_one_lifting,
+            many_nodes_race_with_one_switch_and_none_is_behind_it,
         );
 
         #[test]

@@ -52,6 +52,7 @@ impl Author {
             links: vec![],
             forget_card: None,
             known: None,
+            epoch: None,
         }
     }
 
@@ -82,6 +83,7 @@ pub fn summary(at: &str) -> Summary {
         over: false,
         busy: false,
         wake: None,
+        halted: None,
     }
 }
 

@@ -1,0 +1,144 @@
+//! `selvedge kill …`: kill switches of a data folder, beside the node that may run in it. Nothing within reach leaves
+//! once the command is done: the node compares its switches with the store's in the transaction of each intent.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use selvedge_engine::Who;
+use selvedge_engine::switches::{Killed, Over, Scope, Switch};
+use selvedge_record::time::to_rfc3339;
+
+use crate::data_or_demo;
+use crate::record::{TENANT, reader};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Stop a workflow: its runs make no effect and no interaction of it opens.
+    Workflow(ToStop),
+    /// Stop a connector.
+    Connector(ToStop),
+    /// Stop all connectors of a vendor.
+    Vendor(ToStop),
+    /// Stop all messages over a channel, such as `sms`.
+    Channel(ToStop),
+    /// Stop everything of a tenant.
+    Tenant(ToStop),
+    /// List all switches, the newest first.
+    List {
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+        /// The data folder; the demonstration's when left out.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Lift a switch; the runs that it halted go on.
+    Lift {
+        /// `kill-3`, as `list` shows it.
+        switch: String,
+        #[command(flatten)]
+        act: Act,
+    },
+}
+
+#[derive(Args)]
+pub struct ToStop {
+    /// Its name.
+    name: String,
+    /// Print what was under way as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    act: Act,
+}
+
+#[derive(Args)]
+pub struct Act {
+    /// Why; it stands in the record.
+    #[arg(long)]
+    reason: String,
+    /// Who you are, for the record; the system's name for you when left out.
+    #[arg(long = "as", value_name = "WHO")]
+    who: Option<String>,
+    /// The data folder; the demonstration's when left out.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+impl Act {
+    /// Whoever holds the data folder is no session: the record says so.
+    pub fn who(&self) -> Who {
+        let name = self.who.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unnamed".into());
+        Who { actor: format!("operator:{name}"), function: Some("holder of the data folder".into()), ..Who::default() }
+    }
+
+    fn data(&self) -> miette::Result<PathBuf> {
+        data_or_demo(self.data.clone())
+    }
+}
+
+pub async fn run(command: Command) -> miette::Result<ExitCode> {
+    match command {
+        Command::Workflow(to_stop) => stop(Over::Workflow, to_stop).await,
+        Command::Connector(to_stop) => stop(Over::Connector, to_stop).await,
+        Command::Vendor(to_stop) => stop(Over::Vendor, to_stop).await,
+        Command::Channel(to_stop) => stop(Over::Channel, to_stop).await,
+        Command::Tenant(to_stop) => stop(Over::Tenant, to_stop).await,
+        Command::List { json, data } => list(&data_or_demo(data)?, json).await,
+        Command::Lift { switch, act } => {
+            reader(&act.data()?).await?.lift(TENANT, &switch, &act.reason, &act.who()).await?;
+            say!("{switch} is lifted; what it halted goes on");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn stop(over: Over, ToStop { name, json, act }: ToStop) -> miette::Result<ExitCode> {
+    let engine = reader(&act.data()?).await?;
+    let killed = engine.kill(TENANT, Scope { over, name }, &act.reason, &act.who()).await?;
+    if json {
+        say!("{}", serde_json::json!(killed));
+    } else {
+        print(&killed);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(Killed { switch, under_way }: &Killed) {
+    say!("STOPPED  {} by {}: from here on nothing of it leaves", switch.scope, switch.id);
+    let told = [
+        ("had left before; their outcome is in their record", &under_way.left),
+        ("had been intended and did not leave", &under_way.stopped),
+        ("nobody said in time whether they left: their node may be gone", &under_way.unknown),
+    ];
+    for (what, keys) in told.iter().filter(|(_, keys)| !keys.is_empty()) {
+        say!("  {} under way {what}:", keys.len());
+        keys.iter().for_each(|key| say!("    {key}"));
+    }
+    if told.iter().all(|(_, keys)| keys.is_empty()) {
+        say!("  nothing was under way");
+    }
+    say!("  lift it with `selvedge kill lift {} --reason …`", switch.id);
+}
+
+async fn list(data: &Path, json: bool) -> miette::Result<ExitCode> {
+    let board = reader(data).await?.read_board(TENANT).await?;
+    let newest: Vec<&Switch> = board.switches().iter().rev().collect();
+    if json {
+        say!("{}", serde_json::json!(newest));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if newest.is_empty() {
+        eprintln!("no switch was ever set here");
+    }
+    for switch in newest {
+        let state = if switch.lifted.is_none() { "STOPPED" } else { "lifted" };
+        say!("{}  {state:7}  {}  since {}", switch.id, switch.scope, to_rfc3339(switch.at)?);
+        say!("    set by {}: {}", switch.by, switch.reason);
+        if let Some(lifted) = &switch.lifted {
+            say!("    lifted {} by {}: {}", to_rfc3339(lifted.at)?, lifted.by, lifted.reason);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
