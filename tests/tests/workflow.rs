@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
 
-use selvedge_tests::{selvedge, text};
+use selvedge_tests::{demo, selvedge, text};
 use serde_json::Value;
 
 fn json(args: &[&str]) -> Value {
@@ -48,4 +48,27 @@ fn the_same_seed_gives_the_same_customers_and_all_are_counted() {
     assert_ne!(told["paths"], simulate("8")["paths"]);
     let sum = |list: &Value| list.as_array().unwrap().iter().map(|row| row["customers"].as_u64().unwrap()).sum::<u64>();
     assert_eq!((sum(&told["paths"]), sum(&told["contacts"])), (40, 40));
+}
+
+#[test]
+fn a_workflow_is_published_into_a_data_folder_and_into_no_other() {
+    let folder = selvedge_tests::folder();
+    let data = folder.path().to_str().unwrap();
+    let nowhere = selvedge(["workflow", "publish", "healthcare-balance", "--data", data]);
+    assert!(!nowhere.status.success() && text(&nowhere.stderr).contains("C906"), "{}", text(&nowhere.stderr));
+    demo(folder.path(), &[]);
+    let told = json(&["workflow", "publish", "healthcare-balance", "--data", data, "--json"]);
+    assert_eq!(
+        (&told["changed"], &told["before"]),
+        (&Value::Bool(false), &told["digest"]),
+        "the demonstration published it"
+    );
+}
+
+#[test]
+fn a_workflow_does_not_differ_from_itself() {
+    let told =
+        json(&["workflow", "diff", "healthcare-balance", "workflows/healthcare-balance/workflow.yaml", "--json"]);
+    assert_eq!(told["difference"]["changes"], serde_json::json!([]));
+    assert_eq!(told["before"], told["after"]);
 }

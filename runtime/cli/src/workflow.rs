@@ -2,9 +2,11 @@
 //! `--json`.
 
 mod check;
+mod diff;
 mod explain;
 mod graph;
 mod mutants;
+mod publish;
 mod rehearsal;
 mod schema;
 mod simulate;
@@ -53,6 +55,27 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what changed between two workflows, in words and in what is proved.
+    Diff {
+        /// The one before: its name, or the path of its `workflow.yaml`.
+        before: String,
+        /// The one after.
+        after: String,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a workflow the one that new runs take, if it proves.
+    Publish {
+        /// Its name.
+        workflow: String,
+        /// The data folder of the node.
+        #[arg(long)]
+        data: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Spoil workflows in every way in which people spoil them, and see whether the checker refuses each unsafe one.
     Mutants {
         /// One workflow; all when left out.
@@ -85,6 +108,8 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Check { workflow, json } => check::run(&workflow, json),
         Command::Explain { workflow, json } => explain::run(&workflow, json),
         Command::Graph { workflow, svg, json } => graph::run(&workflow, svg.as_deref(), json),
+        Command::Diff { before, after, json } => diff::run(&before, &after, json),
+        Command::Publish { workflow, data, json } => publish::run(&workflow, &data, json).await,
         Command::Mutants { workflow, json } => mutants::run(workflow.as_deref(), json),
         Command::Schema { name } => schema::run(&name),
         Command::Simulate(arguments) => simulate::run(arguments).await,
@@ -126,14 +151,35 @@ impl House {
         Err(Failure::File { path, what: "read", why: "there is no such file".into() })
     }
 
-    /// The one workflow of this name, compiled and proved.
+    /// The one workflow of this name or at this path, compiled and proved. One from elsewhere is checked against the
+    /// house's dictionary, rules and grants.
     fn one(workflow: &str) -> miette::Result<Result<Definition, Vec<Diagnostic>>> {
-        let house = match House::open()? {
+        let mut house = match House::open()? {
             Ok(house) => house,
             Err(problems) => return Ok(Err(problems)),
         };
-        house.chosen(Some(workflow))?;
-        Ok(house.compile(&name_of(workflow)))
+        let (given, name) = (Path::new(workflow), name_of(workflow));
+        if given.is_file() {
+            house.take_in(given, &name)?;
+        } else if given.components().count() > 1 && !given.is_dir() {
+            return Err(Failure::read(given, &std::io::ErrorKind::NotFound.into()).into());
+        } else {
+            house.chosen(Some(workflow))?;
+        }
+        Ok(house.compile(&name))
+    }
+
+    fn take_in(&mut self, given: &Path, name: &str) -> Result<(), Failure> {
+        self.files.insert(format!("{name}/workflow.yaml"), home::text(given)?);
+        let templates = given.parent().unwrap_or(Path::new(".")).join("templates");
+        for entry in std::fs::read_dir(&templates).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|e| e == "txt") {
+                self.files
+                    .insert(format!("{name}/templates/{}", entry.file_name().to_string_lossy()), home::text(&path)?);
+            }
+        }
+        Ok(())
     }
 
     /// Compiles and proves one.

@@ -12,8 +12,8 @@
 //! 5. `check` proves: who it is is known wherever it matters, classes of data stay where they may be, every name
 //!    exists, every effect and wait has an answer.
 //!
-//! What else can be said of a plan: [`explain`] puts it into words, [`graph`] draws it, [`mutants`] spoils it to see
-//! whether the proofs notice.
+//! What else can be said of a plan: [`explain`] puts it into words, [`graph`] draws it, [`diff`] tells two apart,
+//! [`mutants`] spoils it to see whether the proofs notice.
 //!
 //! Read first: `workflows/healthcare-balance/workflow.yaml`, then its story in `tests/stories/healthcare.rs`.
 //!
@@ -24,6 +24,7 @@
 mod check;
 mod compile;
 pub mod dictionary;
+pub mod diff;
 pub mod explain;
 pub mod graph;
 pub mod lower;

@@ -2,6 +2,7 @@
 
 use crate::house::{NAME, WORKFLOW, check, connectors, files, files_with};
 use selvedge_workflow::dictionary::Dictionary;
+use selvedge_workflow::diff::{Side, diff};
 use selvedge_workflow::explain::{Explained, explain};
 use selvedge_workflow::graph;
 use selvedge_workflow::mutants::{RULES, judged, spoil};
@@ -41,6 +42,60 @@ fn who_gets_to_know_what_is_told_by_class() {
     the customer, on the page: PHI {"payment.amount"}
     the customer, on the page: PII {"payment.date", "payment.number"}
     the customer, on the page: PUBLIC {"sender.name"}
+    "#);
+}
+
+#[test]
+fn what_changed_is_told_in_words_and_in_proofs() {
+    let dictionary = Dictionary::read("fields.yaml", &files()["fields.yaml"]).unwrap();
+    let before = check(&files()).unwrap();
+    let mut changed = files_with(WORKFLOW, "[account.balance, account.month]", "[account.balance]");
+    let text = changed.get_mut(WORKFLOW).unwrap();
+    *text =
+        text.replace("id: plan", "id: parts").replace("plan.first", "parts.first").replace("lasts: 72h", "lasts: 48h");
+    let note = changed.get_mut("healthcare-balance/templates/code.sms.txt").unwrap();
+    *note = note.replace("We never ask you to forward it.", "Keep it to yourself.");
+    let after = check(&changed).unwrap();
+    let (words, other) = (explain(&before.plan, &dictionary), explain(&after.plan, &dictionary));
+    let before = Side { plan: &before.plan, proofs: &before.proofs, explained: &words };
+    let after = Side { plan: &after.plan, proofs: &after.proofs, explained: &other };
+    assert!(diff(&before, &before).is_empty());
+    let found = diff(&before, &after);
+    let changes = found.changes.iter().map(|change| {
+        let gone = change.before.iter().map(|line| format!("\n  - {line}"));
+        let new = change.after.iter().map(|line| format!("\n  + {line}"));
+        format!("{}{}", change.of, gone.chain(new).collect::<String>())
+    });
+    let stuck = found.stuck.iter().map(|stuck| format!("stuck at {}: {}", stuck.node, stuck.why));
+    let proofs = found.proofs_lost.iter().map(|proof| format!("not proved any more: {}", proof.claim));
+    let reaches = found.reaches_lost.iter().map(|reach| format!("{} does not learn {:?}", reach.whom, reach.fields));
+    insta::assert_snapshot!(changes.chain(proofs).chain(reaches).chain(stuck).collect::<Vec<_>>().join("\n"), @r#"
+    step `owed`
+      - shows `account.balance` (PHI), `account.month` (PHI) on the call, to someone proved at L2 and nobody else
+      + shows `account.balance` (PHI) on the call, to someone proved at L2 and nobody else
+    step `plan`
+      - offers to pay `account.balance` (PHI) in 3 parts, one a month, and waits 15m for the answer
+      - no answer within 15m → the run ends (failed)
+      - the customer says no → the run ends (declined)
+    step `invitation`
+      - sends a link to `first-payment` in the message `payment-link`, good once and for 72h to `patient.mobile` (PII) by `texts` (brightline-sms), if the contact rules permit it for `billing`
+      + sends a link to `first-payment` in the message `payment-link`, good once and for 48h to `patient.mobile` (PII) by `texts` (brightline-sms), if the contact rules permit it for `billing`
+    step `first-payment`
+      - charges the first part of `plan` through `cards` (northgate-cards), for someone proved at L2; 3 cards may be tried
+      + charges the first part of `parts` through `cards` (northgate-cards), for someone proved at L2; 3 cards may be tried
+    step `parts`
+      + offers to pay `account.balance` (PHI) in 3 parts, one a month, and waits 15m for the answer
+      + no answer within 15m → the run ends (failed)
+      + the customer says no → the run ends (declined)
+    template `code`
+      - {{ sender.name }}: {{ challenge.code }} is your code. It works for 10 minutes. We never ask you to forward it.
+      + {{ sender.name }}: {{ challenge.code }} is your code. It works for 10 minutes. Keep it to yourself.
+    not proved any more: `owed` shows `account.balance`, `account.month` only to someone proved at L2
+    not proved any more: `plan` tells `account.balance` only to someone proved at L2
+    not proved any more: `owed` says nothing but `account.balance`, `account.month` over a call
+    not proved any more: `plan` says nothing but `account.balance` over a call
+    the customer, on the call does not learn {"account.month"}
+    stuck at plan: there is no such place any more
     "#);
 }
 
