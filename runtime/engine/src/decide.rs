@@ -9,7 +9,7 @@ use selvedge_policy::{Verdict, assess};
 use selvedge_workflow::plan::{Amount, Ending, Exit, Node, Op, Plan, Target};
 
 pub use self::effect::{Before, MAX_ASKED, MAX_ATTEMPTS, MAX_PAUSE, SETTLE, after, asked, before, card_node};
-pub use self::rules::{contact_decided, stale_target};
+pub use self::rules::{condition_decided, contact_decided, stale_target};
 pub use self::signal::{MAX_PROOFS, on_signal};
 use crate::error::EngineError;
 use crate::fact::{Commitment, Fact};
@@ -25,6 +25,8 @@ pub enum Next<'p> {
     AskContact(&'p Node),
     /// Commit to the node's fields and show them. The decision that allows it is a fact already.
     Disclose(&'p Node),
+    /// Open what the node's condition reads, ask it, then [`condition_decided`].
+    Decide(&'p Node),
     /// Work out terms and offer them.
     Offer(&'p Node),
     /// Intend this effect, then try it.
@@ -109,11 +111,14 @@ pub fn next<'p>(
         Phase::Entered => entered(plan, run, node, now),
         Phase::Permitted => permitted(run, node, now),
         Phase::Deferred(until) if now >= *until => Next::AskContact(node),
-        Phase::Waiting(until) if now >= *until => Next::Take(vec![Fact::WaitEnded {
-            node: node.name.clone(),
-            why: "time ran out".into(),
-            next: target(plan, node, Exit::Timeout),
-        }]),
+        Phase::Waiting(until) if now >= *until => {
+            let (why, exit) = match node.op {
+                Op::Wait { .. } => ("it is time", Exit::Done),
+                _ => ("time ran out", Exit::Timeout),
+            };
+            let next = target(plan, node, exit);
+            Next::Take(vec![Fact::WaitEnded { node: node.name.clone(), why: why.into(), next }])
+        }
         Phase::Intended(effect) => effect::resume(node, effect, &class(plan, node, class_of), now),
         Phase::Postponed(effect, at) if now >= *at => {
             Next::Try(node, Effect { attempt: effect.attempt + 1, ..effect.clone() })
@@ -145,6 +150,8 @@ fn entered<'p>(plan: &'p Plan, run: &Run, node: &'p Node, now: Micros) -> Next<'
         Op::Send { .. } => Next::AskContact(node),
         Op::Answer { within, .. } => wait("the code", now + within),
         Op::Offer { .. } => Next::Offer(node),
+        Op::Wait { lasts } => wait("its time", now + lasts),
+        Op::When { .. } => Next::Decide(node),
         Op::Open => wait("the link to be opened", link_expires(run, node)),
         Op::Card { .. } => wait("the card", link_expires(run, node)),
         Op::Fresh { needs } => {

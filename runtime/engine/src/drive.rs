@@ -2,10 +2,12 @@
 //! write down what came of it. Facts gather in a [`Turn`]; it is made durable before anything leaves and
 //! before the run is put down.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use selvedge_policy::{Contact, Verdict};
+use selvedge_workflow::expression::Undecided;
 use selvedge_workflow::plan::{Exit, Node, Op};
 
 use crate::decide::{self, Next};
@@ -13,6 +15,7 @@ use crate::definition::Definition;
 use crate::engine::{Engine, Held, Slot, lock};
 use crate::error::{EngineError, StoreError};
 use crate::fact::{Fact, Moment};
+use crate::ports::Access;
 use crate::ports::store::{Asked, Commit, Lease, RunId, Stored};
 use crate::run::Run;
 use crate::signal::{Delivered, Signal, Who};
@@ -119,6 +122,7 @@ impl Engine {
                     self.ask_contact(&definition, &mut turn, node, Moment::Queued).await?;
                 }
                 Next::Disclose(node) => self.disclose(&definition, &mut turn, node).await?,
+                Next::Decide(node) => self.decide_way(&definition, &mut turn, node).await?,
                 Next::Offer(node) => self.offer(&mut turn, node).await?,
                 Next::Try(node, effect) => self.attempt(&definition, &mut turn, node, effect).await?,
                 Next::Ask(node, effect, asked) => {
@@ -259,6 +263,30 @@ impl Engine {
             self.now(),
             Fact::Disclosed { node: node.name.clone(), over: over.clone(), fields: committed, next },
         )
+    }
+
+    /// Asks a node's condition. Its values are opened for as long as that takes.
+    async fn decide_way(&self, definition: &Definition, turn: &mut Turn, node: &Node) -> Result<(), EngineError> {
+        let Op::When { condition } = &node.op else { return Ok(()) };
+        let (mut given, mut accesses) = (BTreeMap::new(), Vec::new());
+        for name in &condition.reads {
+            match self.inner.values.given(definition, &turn.run, name).await {
+                Ok((value, class)) => {
+                    given.extend(value.map(|value| (name.clone(), value)));
+                    let (field, place) = (name.clone(), node.name.clone());
+                    accesses.push(Access { field, class, how: "condition".into(), place });
+                }
+                // Without it the condition has no answer, which the record then says.
+                Err(EngineError::NoSuchField { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let answer = condition.holds(&given).map_err(|undecided| match undecided {
+            Undecided::Missing(name) => format!("`{name}` has no value that can be compared"),
+            Undecided::Currencies => "the amounts are of different currencies".into(),
+            Undecided::WrongType(name) => format!("`{name}` is not of its type"),
+        });
+        turn.add(&Who::host(), self.now(), decide::condition_decided(&definition.plan, node, answer, accesses))
     }
 
     async fn offer(&self, turn: &mut Turn, node: &Node) -> Result<(), EngineError> {

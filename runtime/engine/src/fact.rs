@@ -370,6 +370,21 @@ pub enum Fact {
         /// The time of the newest event of all runs in the backup.
         until: Micros,
     },
+    /// A condition was asked, which decides the way that the run takes. Neither side of it stands here.
+    #[serde(rename = "condition.decided")]
+    ConditionDecided {
+        /// The node.
+        node: String,
+        /// `yes`, `no`, or `none` where it has no answer.
+        answer: String,
+        /// Why it has none.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        why: String,
+        /// The fields that were opened for it.
+        accesses: Vec<Access>,
+        /// Where the run goes on.
+        next: Next,
+    },
     /// The interaction is over.
     #[serde(rename = "interaction.closed")]
     Closed {

@@ -303,7 +303,7 @@ impl Run {
                 self.wrong = 0;
                 self.phase = Phase::Waiting(*until);
             }
-            Fact::WaitEnded { next, .. } => self.enter(next),
+            Fact::WaitEnded { next, .. } | Fact::ConditionDecided { next, .. } => self.enter(next),
             Fact::CodeWrong { next, .. } => {
                 self.wrong += 1;
                 if let Some(next) = next {

@@ -9,9 +9,11 @@ use secrecy::{ExposeSecret, SecretString};
 use selvedge_policy::CustomerState;
 use selvedge_vault::{DataKey, Scope, Vault, WrappedKey};
 use selvedge_workflow::dictionary::{Dictionary, FieldInfo, FieldType};
+use selvedge_workflow::expression::Given;
 use selvedge_workflow::plan::Amount;
 use serde::{Deserialize, Serialize};
 
+use crate::definition::Definition;
 use crate::error::{EngineError, StoreError};
 use crate::fact::Commitment;
 use crate::money::{Money, Terms};
@@ -125,6 +127,25 @@ impl Values {
         let sealed = self.store.field(&run.id.tenant, &run.customer, path).await?.ok_or_else(missing)?;
         let key = self.existing_key(&run.id.tenant, &run.customer, &sealed.class).await?.ok_or_else(missing)?;
         Ok(Field { path: sealed.path, class: sealed.class, value: text(path, &key.open(path, &sealed.blob)?)? })
+    }
+
+    /// One field of the customer as a condition wants it, if it is of its type, and its class.
+    pub async fn given(
+        &self,
+        definition: &Definition,
+        run: &Run,
+        path: &str,
+    ) -> Result<(Option<Given>, String), EngineError> {
+        let field = self.field(run, path).await?;
+        let text = field.value.expose_secret();
+        let given = match definition.dictionary.get(path).map(|info| info.ty) {
+            Some(FieldType::Money) => {
+                Money::parse(path, text).ok().map(|money| Given::Money(money.minor, money.currency))
+            }
+            Some(FieldType::Count) => text.parse().ok().map(Given::Count),
+            _ => Some(Given::Text(text.to_owned())),
+        };
+        Ok((given, field.class))
     }
 
     /// Commits to a value under a name of this record, and seals it beside the record.

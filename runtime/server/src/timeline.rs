@@ -126,6 +126,7 @@ fn say(fact: &Fact) -> Said {
             let tone = if why == "time ran out" { Tone::Bad } else { Tone::Plain };
             Said::new(tone, format!("{}: the wait is over: {why}", step_of(node)))
         }
+        Fact::ConditionDecided { node, answer, why, accesses, .. } => way(node, answer, why, accesses),
         Fact::CodeWrong { node, left, .. } => {
             let tries = if *left == 1 { "1 try left".to_owned() } else { format!("{left} tries left") };
             Said::bad(format!("{}: a wrong code, {tries}", step_of(node)))
@@ -202,6 +203,17 @@ fn assurance(step: &str, needs: &str, decision: &Decision, next: Option<&str>) -
         _ => Said::bad(format!("{step}: not sure enough who it is, this needs {needs}")),
     };
     said.with(decision.reasons.iter().map(reason))
+}
+
+/// `route.2` is the second way of `route`. What was asked about is told, what it was is not.
+fn way(node: &str, answer: &str, why: &str, accesses: &[Access]) -> Said {
+    let (step, way) = node.split_once('.').unwrap_or((node, ""));
+    let said = match answer {
+        "yes" => Said::plain(format!("{step}: way {way} is taken")),
+        "no" => Said::plain(format!("{step}: way {way} is not taken")),
+        _ => Said::bad(format!("{step}: way {way} cannot be decided")).with([why.to_owned()]),
+    };
+    said.with(accesses.iter().map(|access| format!("asked about {} ({})", access.field, access.class)))
 }
 
 fn effect(fact: &Fact) -> Said {

@@ -6,13 +6,14 @@ mod effects;
 mod flow;
 mod grants;
 mod names;
+mod order;
 mod paths;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::compile::{ConnectorFacts, ConnectorKind, Proof};
 use crate::dictionary::{Assurance, Dictionary, FieldType, Source};
-use crate::plan::{Node, Target};
+use crate::plan::{Exit, Node, Target};
 use crate::source::{Diagnostic, Span, Spanned};
 use crate::syntax::{Kind, Workflow};
 use crate::template::Template;
@@ -67,6 +68,7 @@ pub(crate) fn check(context: &Context<'_>) -> Findings {
     flow::check(context, &mut findings);
     grants::check(context, &mut findings);
     effects::check(context, &mut findings);
+    order::check(context, &mut findings);
     names::check(context, &mut findings);
     in_order(&mut findings.refusals);
     findings
@@ -107,16 +109,22 @@ impl<'a> Context<'a> {
 
     /// The shortest way to a step, as step names from `start`.
     fn path_to(&self, step: &str) -> Vec<String> {
+        self.path_without(step, |_, _| false).unwrap_or_else(|| vec!["start".to_owned(), step.to_owned()])
+    }
+
+    /// The shortest way to a step that leaves no node by an exit of which `passes` is true; `None`: every path to it
+    /// does, or none leads there.
+    fn path_without(&self, step: &str, passes: impl Fn(&Node, Exit) -> bool) -> Option<Vec<String>> {
         let mut from: Vec<Option<usize>> = vec![None; self.nodes.len()];
         let mut queue = VecDeque::from([0]);
         while let Some(at) = queue.pop_front() {
             let Some(node) = self.nodes.get(at) else { break };
             if node.step == step {
-                return self.steps_along(&chain(at, |node| from[node]));
+                return Some(self.steps_along(&chain(at, |node| from[node])));
             }
-            for (_, target) in &node.exits {
+            for (exit, target) in &node.exits {
                 match target {
-                    Target::Node(next) if *next != 0 && from[*next].is_none() => {
+                    Target::Node(next) if *next != 0 && from[*next].is_none() && !passes(node, *exit) => {
                         from[*next] = Some(at);
                         queue.push_back(*next);
                     }
@@ -124,7 +132,7 @@ impl<'a> Context<'a> {
                 }
             }
         }
-        vec!["start".to_owned(), step.to_owned()]
+        None
     }
 
     /// Step names of nodes in their order, each once in a row, from `start`.
@@ -162,14 +170,14 @@ pub(crate) struct TemplateUse<'a> {
 /// Every use of a template, in the order of the steps.
 pub(crate) fn template_uses(workflow: &Workflow) -> Vec<TemplateUse<'_>> {
     workflow
-        .steps
-        .iter()
+        .every_step()
+        .into_iter()
         .filter_map(|step| {
             let (template, medium) = match &step.kind {
                 Kind::Verify(verify) => (&verify.template, MESSAGE),
                 Kind::Communicate(communicate) => (&communicate.template, MESSAGE),
                 Kind::Pay(pay) => (&pay.authorization, PAGE),
-                Kind::Disclose(_) | Kind::Offer(_) | Kind::Call(_) => return None,
+                _ => return None,
             };
             Some(TemplateUse { step: &step.id.value, template, medium })
         })

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{self, Context};
 use crate::dictionary::{Assurance, Dictionary};
-use crate::lower::lower;
+use crate::expression::{Condition, Type};
+use crate::lower::{Conditions, lower, way};
 use crate::plan::Plan;
 use crate::source::{Diagnostic, Document, Span, code, did_you_mean};
-use crate::syntax::Workflow;
+use crate::syntax::{Kind, Workflow};
 use crate::template::Template;
 
 /// Path relative to `workflows/` -> text.
@@ -101,8 +102,8 @@ pub fn compile(
 ) -> Result<Checked, Vec<Diagnostic>> {
     let files = bundle(files, name);
     let sources = Sources::read(&files, name)?;
-    let nodes = lower(&sources.workflow, &sources.dictionary, &sources.assurance);
-    let Sources { workflow, dictionary, assurance, templates } = &sources;
+    let Sources { workflow, dictionary, assurance, templates, conditions } = &sources;
+    let nodes = lower(workflow, dictionary, assurance, conditions);
     let context = Context { folder: name, workflow, dictionary, assurance, templates, connectors, nodes: &nodes };
     let findings = check::check(&context);
     if !findings.refusals.is_empty() {
@@ -151,6 +152,7 @@ pub(crate) struct Sources {
     pub assurance: Assurance,
     /// By `<name>.<medium>`.
     pub templates: BTreeMap<String, Template>,
+    pub conditions: Conditions,
 }
 
 impl Sources {
@@ -170,9 +172,13 @@ impl Sources {
                 templates.insert(format!("{}.{}", template.name, template.medium), template);
             }
         }
+        let conditions = match (&workflow, &dictionary) {
+            (Some(workflow), Some(dictionary)) => conditions(workflow, dictionary, &mut wrong),
+            _ => Conditions::new(),
+        };
         match (workflow, dictionary, assurance) {
             (Some(workflow), Some(dictionary), Some(assurance)) if wrong.is_empty() => {
-                Ok(Self { workflow, dictionary, assurance, templates })
+                Ok(Self { workflow, dictionary, assurance, templates, conditions })
             }
             _ => {
                 check::in_order(&mut wrong);
@@ -180,6 +186,22 @@ impl Sources {
             }
         }
     }
+}
+
+/// Reads every condition, or adds what is wrong with it.
+fn conditions(workflow: &Workflow, dictionary: &Dictionary, wrong: &mut Vec<Diagnostic>) -> Conditions {
+    let names = dictionary.fields.iter().map(|(path, info)| (path.clone(), Type::of(info.ty))).collect();
+    let mut conditions = Conditions::new();
+    for step in workflow.every_step() {
+        let Kind::Choose(choose) = &step.kind else { continue };
+        for (at, when) in choose.when.iter().enumerate() {
+            match Condition::read(&when.condition, &names) {
+                Ok(condition) => drop(conditions.insert(way(&step.id.value, at), condition)),
+                Err(found) => wrong.extend(found),
+            }
+        }
+    }
+    conditions
 }
 
 /// Reads one file, or adds what is wrong with it.

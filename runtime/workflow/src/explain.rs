@@ -116,7 +116,7 @@ pub fn explain(plan: &Plan, dictionary: &Dictionary) -> Explained {
 
 /// The exits by which all goes well.
 fn is_good(exit: Exit) -> bool {
-    matches!(exit, Exit::Done | Exit::Fresh)
+    matches!(exit, Exit::Done | Exit::Fresh | Exit::Yes | Exit::No)
 }
 
 fn ending_name(ending: Ending) -> &'static str {
@@ -151,12 +151,19 @@ fn briefly(op: &Op) -> &'static str {
         Op::Card { .. } => "asks for a card",
         Op::Charge { .. } => "charges the card",
         Op::Call { .. } => "calls the service",
+        Op::Wait { .. } => "lets time pass",
+        Op::When { .. } => "asks the next condition",
     }
 }
 
 /// What a node does, as a sentence without its subject.
 fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
     match &node.op {
+        Op::Wait { lasts } => format!("lets {} pass", duration_in_words(*lasts)),
+        Op::When { condition } => {
+            let way = |exit| leads(plan, node, node.target(exit)).in_words();
+            format!("asks whether `{}`: if so, {}; if not, {}", condition.text, way(Exit::Yes), way(Exit::No))
+        }
         Op::Check { connector, subject } => {
             format!("asks {} about {}", named(plan, connector), field(dictionary, subject))
         }
@@ -220,7 +227,8 @@ fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
 /// What makes a node be left by this exit. `None`: the usual way on within its step.
 fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
     Some(match (&node.op, exit) {
-        (_, Exit::Done | Exit::Fresh) => return None,
+        (_, Exit::Done | Exit::Fresh | Exit::Yes | Exit::No) => return None,
+        (Op::When { .. }, _) => "a value that the condition needs is not there".to_owned(),
         (Op::Check { connector, .. }, _) => format!("{} finds a risk, or cannot tell", named(plan, connector)),
         (Op::Send { .. }, Exit::Refused) => "the contact rules say no".to_owned(),
         (Op::Call { connector, .. }, _) => format!("{} cannot do it", named(plan, connector)),
@@ -230,7 +238,7 @@ fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
         (Op::Disclose { needs, .. }, _) => format!("nobody is proved at {needs} any more"),
         (Op::Offer { .. }, Exit::Declined) => "the customer says no".to_owned(),
         (Op::Offer { within, .. }, _) => format!("no answer within {}", duration_in_words(*within)),
-        (Op::Open | Op::Card { .. }, _) => "the link expires".to_owned(),
+        (Op::Open | Op::Card { .. } | Op::Wait { .. }, _) => "the link expires".to_owned(),
         (Op::Fresh { needs }, _) => format!("the proof of {needs} has run out"),
         (Op::Charge { .. }, Exit::Declined) => "the card is declined".to_owned(),
         (Op::Charge { tries, .. }, _) => {
@@ -292,7 +300,7 @@ fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
                 card.for_each(|(path, _)| tell(installed(connector), path));
             }
             Op::Call { connector, with, .. } => with.iter().for_each(|(_, path)| tell(installed(connector), path)),
-            Op::Answer { .. } | Op::Open | Op::Fresh { .. } => {}
+            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } | Op::When { .. } => {}
         }
     }
     known.into_iter().map(|((whom, class), fields)| Reach { whom, class, fields }).collect()

@@ -8,8 +8,9 @@
 //! 1. [`source`] reads YAML into a tree whose nodes know their line and column;
 //! 2. [`syntax`] takes the steps out of the tree and collects all mistakes of form;
 //! 3. [`dictionary`] and [`template`] say what the fields are, how sure we must be, and what customers read;
-//! 4. [`lower`] turns steps into nodes of the [`plan`];
-//! 5. `check` proves: who it is is known wherever it matters, classes of data stay where they may be, every name
+//! 4. [`expression`] reads the conditions and checks their types;
+//! 5. [`lower`] turns steps into nodes of the [`plan`];
+//! 6. `check` proves: who it is is known wherever it matters, classes of data stay where they may be, every name
 //!    exists, every effect and wait has an answer.
 //!
 //! What else can be said of a plan: [`explain`] puts it into words, [`graph`] draws it, [`diff`] tells two apart,
@@ -26,6 +27,7 @@ mod compile;
 pub mod dictionary;
 pub mod diff;
 pub mod explain;
+pub mod expression;
 pub mod graph;
 pub mod lower;
 pub mod mutants;

@@ -1,9 +1,12 @@
-//! Syntax tree to graph. Each step becomes a few primitives; what is left open by a step is joined to the next one.
+//! Syntax tree to graph. Each step becomes a few primitives, and leads on to the step after it.
 //! Lowering never fails: a name that leads nowhere leads to the end of the run, and `check` has a word about it.
 
+use std::collections::BTreeMap;
+
 use crate::dictionary::{Assurance, Dictionary, Level};
+use crate::expression::Condition;
 use crate::plan::{Amount, Carries, Ending, Exit, Node, Op, Target};
-use crate::syntax::{Call, Communicate, Disclose, Kind, Offer, Pay, Step, Verify, Workflow};
+use crate::syntax::{Call, Choose, Communicate, Disclose, Kind, Offer, Pay, Step, Verify, Workflow};
 
 /// The one method that the engine can carry out.
 pub const CODE: &str = "code";
@@ -13,9 +16,7 @@ pub const IDENTITY: &str = "identity";
 /// Where a draft's exit leads before all nodes are known.
 #[derive(Clone)]
 enum To {
-    /// The first node of the next step, or the good end.
-    Next,
-    /// A node of the same step.
+    /// The node of this name.
     Node(String),
     /// The end.
     End(Ending),
@@ -23,16 +24,30 @@ enum To {
 
 struct Draft {
     name: String,
+    step: String,
     op: Op,
     exits: Vec<(Exit, To)>,
 }
 
+/// The conditions of a workflow by the nodes that ask them, read.
+pub type Conditions = BTreeMap<String, Condition>;
+
+/// The node that asks a way of a `choose` step: `route.1` for the first.
+#[must_use]
+pub fn way(choose: &str, at: usize) -> String {
+    format!("{choose}.{}", at + 1)
+}
+
 /// The graph of a workflow; node 0 is the entry.
 #[must_use]
-pub fn lower(workflow: &Workflow, dictionary: &Dictionary, assurance: &Assurance) -> Vec<Node> {
-    let lowering = Lowering { workflow, dictionary, assurance };
-    let drafts: Vec<(&Step, Vec<Draft>)> = workflow.steps.iter().map(|step| (step, lowering.step(step))).collect();
-    join(drafts)
+pub fn lower(
+    workflow: &Workflow,
+    dictionary: &Dictionary,
+    assurance: &Assurance,
+    conditions: &Conditions,
+) -> Vec<Node> {
+    let lowering = Lowering { workflow, dictionary, assurance, conditions };
+    join(lowering.sequence(&workflow.steps, &To::End(Ending::Completed)))
 }
 
 /// The level that a verification proves: what its method proves, and never more than L1 without a check of the
@@ -58,22 +73,59 @@ struct Lowering<'a> {
     workflow: &'a Workflow,
     dictionary: &'a Dictionary,
     assurance: &'a Assurance,
+    conditions: &'a Conditions,
 }
 
 impl Lowering<'_> {
-    fn step(&self, step: &Step) -> Vec<Draft> {
+    /// Steps that follow one another; the last one leads on to `then`.
+    fn sequence(&self, steps: &[Step], then: &To) -> Vec<Draft> {
+        let (mut then, mut drafts) = (then.clone(), Vec::new());
+        // From the last to the first, so that each knows what it leads on to.
+        for step in steps.iter().rev() {
+            let own = self.step(step, &then);
+            then = own.first().map_or(then, |first| To::Node(first.name.clone()));
+            drafts.push(own);
+        }
+        drafts.into_iter().rev().flatten().collect()
+    }
+
+    fn step(&self, step: &Step, then: &To) -> Vec<Draft> {
         let id = &step.id.value;
         match &step.kind {
-            Kind::Verify(verify) => self.verify(id, verify, &To::Next),
-            Kind::Disclose(disclose) => vec![self.disclose(id, disclose)],
-            Kind::Offer(offer) => vec![offer_node(id, offer)],
-            Kind::Communicate(communicate) => vec![self.communicate(id, communicate)],
-            Kind::Pay(pay) => self.pay(id, pay),
-            Kind::Call(call) => vec![self.call(id, call)],
+            Kind::Verify(verify) => self.verify(id, verify, then),
+            Kind::Disclose(disclose) => vec![self.disclose(id, disclose, then)],
+            Kind::Offer(offer) => vec![offer_node(id, offer, then)],
+            Kind::Communicate(communicate) => vec![self.communicate(id, communicate, then)],
+            Kind::Pay(pay) => self.pay(id, pay, then),
+            Kind::Call(call) => vec![self.call(id, call, then)],
+            Kind::Wait(wait) => {
+                let op = Op::Wait { lasts: wait.lasts.value };
+                vec![Draft { name: id.clone(), step: id.clone(), op, exits: done(then.clone(), &[]) }]
+            }
+            Kind::Choose(choose) => self.choose(id, choose, then),
         }
     }
 
-    fn call(&self, id: &str, call: &Call) -> Draft {
+    /// A node for each way, asked in their order, and the steps of each; all of them lead on to `then`.
+    fn choose(&self, id: &str, choose: &Choose, then: &To) -> Vec<Draft> {
+        let first = |drafts: &[Draft]| drafts.first().map_or(then.clone(), |first| To::Node(first.name.clone()));
+        let otherwise = self.sequence(&choose.otherwise, then);
+        let mut no = first(&otherwise);
+        let mut ways = Vec::new();
+        for (at, when) in choose.when.iter().enumerate().rev() {
+            let name = way(id, at);
+            // A condition that could not be read was refused before.
+            let Some(condition) = self.conditions.get(&name).cloned() else { continue };
+            let steps = self.sequence(&when.steps, then);
+            let exits = vec![(Exit::Yes, first(&steps)), (Exit::No, no), (Exit::Failed, To::End(Ending::Failed))];
+            no = To::Node(name.clone());
+            ways.push((Draft { name, step: id.to_owned(), op: Op::When { condition }, exits }, steps));
+        }
+        let ways = ways.into_iter().rev().flat_map(|(ask, steps)| std::iter::once(ask).chain(steps));
+        ways.chain(otherwise).collect()
+    }
+
+    fn call(&self, id: &str, call: &Call, then: &To) -> Draft {
         let op = Op::Call {
             connector: call.through.value.clone(),
             function: call.function.value.clone(),
@@ -81,16 +133,23 @@ impl Lowering<'_> {
             purpose: call.purpose.as_ref().unwrap_or(&self.workflow.purpose).value.clone(),
             class: call.class.as_ref().map(|class| class.value.clone()),
         };
-        Draft { name: format!("{id}.call"), op, exits: done(To::Next, &[Exit::Failed]) }
+        let exits = done(then.clone(), &[Exit::Failed]);
+        Draft { name: format!("{id}.call"), step: id.to_owned(), op, exits }
     }
 
     /// `check` (where one is asked for), `challenge`, `answer`; the right answer leads to `then`.
     fn verify(&self, id: &str, verify: &Verify, then: &To) -> Vec<Draft> {
         let [check, challenge, answer] = ["check", "challenge", "answer"].map(|part| format!("{id}.{part}"));
+        let step = || id.to_owned();
         let mut drafts = Vec::new();
         if let Some(verifier) = &verify.check {
             let op = Op::Check { connector: verifier.value.clone(), subject: verify.to.value.clone() };
-            drafts.push(Draft { name: check, op, exits: done(To::Node(challenge.clone()), &[Exit::Failed]) });
+            drafts.push(Draft {
+                name: check,
+                step: step(),
+                op,
+                exits: done(To::Node(challenge.clone()), &[Exit::Failed]),
+            });
         }
         let send = Op::Send {
             connector: verify.over.value.clone(),
@@ -100,18 +159,23 @@ impl Lowering<'_> {
             carries: Carries::Code,
         };
         let exits = done(To::Node(answer.clone()), &[Exit::Refused, Exit::Failed]);
-        drafts.push(Draft { name: challenge, op: send, exits });
+        drafts.push(Draft { name: challenge, step: step(), op: send, exits });
         let op = Op::Answer {
             within: verify.answer_within.value,
             tries: small(verify.tries.value),
             level: verify.level.value.min(proven(verify, self.assurance)),
             valid: verify.valid.value,
         };
-        drafts.push(Draft { name: answer, op, exits: done(then.clone(), &[Exit::Failed, Exit::Timeout]) });
+        drafts.push(Draft {
+            name: answer,
+            step: step(),
+            op,
+            exits: done(then.clone(), &[Exit::Failed, Exit::Timeout]),
+        });
         drafts
     }
 
-    fn disclose(&self, id: &str, disclose: &Disclose) -> Draft {
+    fn disclose(&self, id: &str, disclose: &Disclose, then: &To) -> Draft {
         let fields: Vec<String> = disclose.fields.iter().map(|field| field.value.clone()).collect();
         // A field that must not be shown at all is refused by the checker; until then it asks for the most.
         let level = |field: &String| {
@@ -120,10 +184,10 @@ impl Lowering<'_> {
         };
         let needs = fields.iter().map(level).max().unwrap_or(Level::L2);
         let op = Op::Disclose { fields, over: disclose.over.value.clone(), needs };
-        Draft { name: id.to_owned(), op, exits: done(To::Next, &[Exit::Refused]) }
+        Draft { name: id.to_owned(), step: id.to_owned(), op, exits: done(then.clone(), &[Exit::Refused]) }
     }
 
-    fn communicate(&self, id: &str, communicate: &Communicate) -> Draft {
+    fn communicate(&self, id: &str, communicate: &Communicate, then: &To) -> Draft {
         let purpose = communicate.purpose.as_ref().unwrap_or(&self.workflow.purpose);
         let carries = communicate.link.as_ref().map_or(Carries::Nothing, |link| Carries::Link {
             opens: link.opens.value.clone(),
@@ -136,13 +200,15 @@ impl Lowering<'_> {
             purpose: purpose.value.clone(),
             carries,
         };
-        Draft { name: id.to_owned(), op, exits: done(To::Next, &[Exit::Refused, Exit::Failed]) }
+        let exits = done(then.clone(), &[Exit::Refused, Exit::Failed]);
+        Draft { name: id.to_owned(), step: id.to_owned(), op, exits }
     }
 
     /// `open`, `fresh`, where stale the nodes of the `step-up`, then `card` and `charge`. All of them are left when
     /// the link expires.
-    fn pay(&self, id: &str, pay: &Pay) -> Vec<Draft> {
+    fn pay(&self, id: &str, pay: &Pay, then: &To) -> Vec<Draft> {
         let [open, fresh, card, charge] = ["open", "fresh", "card", "charge"].map(|part| format!("{id}.{part}"));
+        let step = || id.to_owned();
         let needs = pay.level.value.max(self.assurance.pay);
         let amount = amount(self.workflow, &pay.amount.value);
         let step_up = pay.step_up.as_ref().and_then(|name| match &self.workflow.step(&name.value)?.kind {
@@ -152,34 +218,40 @@ impl Lowering<'_> {
         let step_up = step_up.unwrap_or_default();
         let stale = step_up.first().map_or(To::End(Ending::Failed), |first| To::Node(first.name.clone()));
         let mut drafts = vec![
-            Draft { name: open, op: Op::Open, exits: done(To::Node(fresh.clone()), &[Exit::Timeout]) },
+            Draft { name: open, step: step(), op: Op::Open, exits: done(To::Node(fresh.clone()), &[Exit::Timeout]) },
             Draft {
                 name: fresh,
+                step: step(),
                 op: Op::Fresh { needs },
                 exits: vec![(Exit::Fresh, To::Node(card.clone())), (Exit::Stale, stale)],
             },
         ];
         drafts.extend(step_up);
         let op = Op::Card { authorization: pay.authorization.value.clone(), amount: amount.clone() };
-        drafts.push(Draft { name: card.clone(), op, exits: done(To::Node(charge.clone()), &[Exit::Timeout]) });
+        drafts.push(Draft {
+            name: card.clone(),
+            step: step(),
+            op,
+            exits: done(To::Node(charge.clone()), &[Exit::Timeout]),
+        });
         let op = Op::Charge { connector: pay.through.value.clone(), amount, needs, tries: small(pay.tries.value) };
-        let mut exits = done(To::Next, &[Exit::Failed]);
+        let mut exits = done(then.clone(), &[Exit::Failed]);
         exits.push((Exit::Declined, To::Node(card)));
-        drafts.push(Draft { name: charge, op, exits });
+        drafts.push(Draft { name: charge, step: step(), op, exits });
         drafts
     }
 }
 
-fn offer_node(id: &str, offer: &Offer) -> Draft {
+fn offer_node(id: &str, offer: &Offer, then: &To) -> Draft {
     let op = Op::Offer {
         total: offer.total.value.clone(),
         payments: small(offer.payments.value),
         every: offer.every,
         within: offer.answer_within.value,
     };
-    let mut exits = done(To::Next, &[Exit::Timeout]);
+    let mut exits = done(then.clone(), &[Exit::Timeout]);
     exits.push((Exit::Declined, To::End(Ending::Declined)));
-    Draft { name: id.to_owned(), op, exits }
+    Draft { name: id.to_owned(), step: id.to_owned(), op, exits }
 }
 
 /// The usual exits: done leads on, every other one to the bad end.
@@ -194,28 +266,16 @@ fn small(count: i64) -> u32 {
 }
 
 /// Turns names into indexes.
-fn join(steps: Vec<(&Step, Vec<Draft>)>) -> Vec<Node> {
-    let total: usize = steps.iter().map(|(_, drafts)| drafts.len()).sum();
-    let mut nodes = Vec::with_capacity(total);
-    for (step, drafts) in steps {
-        let first = nodes.len();
-        let names: Vec<String> = drafts.iter().map(|draft| draft.name.clone()).collect();
-        let next = match first + drafts.len() {
-            after if after < total => Target::Node(after),
-            _ => Target::End(Ending::Completed),
-        };
-        let target = |to: To| match to {
-            To::Next => next,
-            To::End(ending) => Target::End(ending),
-            To::Node(name) => names
-                .iter()
-                .position(|known| *known == name)
-                .map_or(Target::End(Ending::Failed), |at| Target::Node(first + at)),
-        };
-        for Draft { name, op, exits } in drafts {
-            let exits = exits.into_iter().map(|(exit, to)| (exit, target(to))).collect();
-            nodes.push(Node { name, step: step.id.value.clone(), op, exits });
-        }
-    }
-    nodes
+fn join(drafts: Vec<Draft>) -> Vec<Node> {
+    let indexes: BTreeMap<String, usize> =
+        drafts.iter().enumerate().map(|(index, draft)| (draft.name.clone(), index)).collect();
+    let target = |to: To| match to {
+        To::End(ending) => Target::End(ending),
+        To::Node(name) => indexes.get(&name).map_or(Target::End(Ending::Failed), |index| Target::Node(*index)),
+    };
+    let node = |Draft { name, step, op, exits }| {
+        let exits = exits.into_iter().map(|(exit, to)| (exit, target(to))).collect();
+        Node { name, step, op, exits }
+    };
+    drafts.into_iter().map(node).collect()
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::dictionary::Level;
+use crate::expression::Condition;
 use crate::template::Template;
 
 /// A workflow that passed every proof.
@@ -65,6 +66,10 @@ pub enum Exit {
     Fresh,
     /// No assertion suffices any more.
     Stale,
+    /// The condition holds.
+    Yes,
+    /// It does not.
+    No,
 }
 
 /// Where an exit leads.
@@ -150,6 +155,16 @@ pub enum Op {
         /// The level.
         needs: Level,
     },
+    /// Waits, whatever happens. Done.
+    Wait {
+        /// For how long.
+        lasts: i64,
+    },
+    /// Asks a condition. Yes, No, Failed (a value that it needs is not there).
+    When {
+        /// The condition.
+        condition: Condition,
+    },
     /// Waits on the payment page for the authorization and the card. Done, Timeout (the link expired).
     Card {
         /// The template of the words that the customer agrees to.
@@ -196,6 +211,8 @@ impl Op {
             Op::Open | Op::Card { .. } => &[Exit::Done, Exit::Timeout],
             Op::Fresh { .. } => &[Exit::Fresh, Exit::Stale],
             Op::Charge { .. } => &[Exit::Done, Exit::Declined, Exit::Failed],
+            Op::Wait { .. } => &[Exit::Done],
+            Op::When { .. } => &[Exit::Yes, Exit::No, Exit::Failed],
         }
     }
 }

@@ -59,6 +59,8 @@ pub mod code {
     pub const BAD_TEMPLATE: &str = "W120";
     /// A variable that this template may not use here.
     pub const MISPLACED_VARIABLE: &str = "W121";
+    /// A condition that is not one, or compares what cannot be compared.
+    pub const BAD_CONDITION: &str = "W123";
     /// A template could not be filled in.
     pub const NOT_RENDERED: &str = "W122";
     /// A path reaches a sensitive step without a verification of the needed level.
@@ -99,6 +101,7 @@ pub mod code {
         BAD_TEMPLATE,
         MISPLACED_VARIABLE,
         NOT_RENDERED,
+        BAD_CONDITION,
         UNVERIFIED,
         STALE,
         CLASS_FLOW,

@@ -8,8 +8,12 @@ use crate::dictionary::Level;
 use crate::plan::Every;
 use crate::source::{DAY, Diagnostic, Reader, Spanned, Value};
 
-/// Most steps in one workflow.
+/// Most steps in one workflow, those inside others counted too.
 pub const MAX_STEPS: usize = 500;
+/// Deepest nesting of steps in steps.
+pub const MAX_NESTING: usize = 5;
+/// Most ways of one `choose` step.
+pub const MAX_WAYS: usize = 20;
 /// Longest id or name, in characters.
 pub const MAX_NAME: usize = 64;
 /// Longest time that a link may work or an answer may be awaited.
@@ -65,11 +69,16 @@ pub enum Kind {
     Pay(Pay),
     /// Call a function of a service.
     Call(Call),
+    /// Let time pass.
+    Wait(Wait),
+    /// Go on one way or another.
+    Choose(Choose),
 }
 
 impl Kind {
     /// Every key that says a kind.
-    pub const NAMES: [&'static str; 6] = ["verify", "disclose", "offer", "communicate", "pay", "call"];
+    pub const NAMES: [&'static str; 8] =
+        ["verify", "disclose", "offer", "communicate", "pay", "call", "wait", "choose"];
 
     /// The key that was written.
     #[must_use]
@@ -81,6 +90,20 @@ impl Kind {
             Kind::Communicate(_) => "communicate",
             Kind::Pay(_) => "pay",
             Kind::Call(_) => "call",
+            Kind::Wait(_) => "wait",
+            Kind::Choose(_) => "choose",
+        }
+    }
+
+    /// The sequences of steps inside this one, in the order written.
+    #[must_use]
+    pub fn inner(&self) -> Vec<&[Step]> {
+        match self {
+            Kind::Choose(choose) => {
+                let arms = choose.when.iter().map(|arm| arm.steps.as_slice());
+                arms.chain([choose.otherwise.as_slice()]).collect()
+            }
+            _ => Vec::new(),
         }
     }
 }
@@ -188,6 +211,31 @@ pub struct Call {
     pub class: Option<Spanned<String>>,
 }
 
+/// `wait:`
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// For how long.
+    pub lasts: Spanned<i64>,
+}
+
+/// `choose:`
+#[derive(Clone, Debug)]
+pub struct Choose {
+    /// Asked in their order; the first that holds is taken.
+    pub when: Vec<When>,
+    /// What happens where none holds; nothing, if empty.
+    pub otherwise: Vec<Step>,
+}
+
+/// One way of a `choose` step.
+#[derive(Clone, Debug)]
+pub struct When {
+    /// The condition, as written.
+    pub condition: Spanned<String>,
+    /// What happens then.
+    pub steps: Vec<Step>,
+}
+
 impl Workflow {
     /// Reads the tree of a `workflow.yaml`.
     ///
@@ -207,15 +255,23 @@ impl Workflow {
         reader.finish(read())
     }
 
+    /// Every step, also those inside others, in the order written.
+    #[must_use]
+    pub fn every_step(&self) -> Vec<&Step> {
+        fn collect<'a>(steps: &'a [Step], into: &mut Vec<&'a Step>) {
+            for step in steps {
+                into.push(step);
+                step.kind.inner().into_iter().for_each(|inner| collect(inner, into));
+            }
+        }
+        let mut every = Vec::new();
+        collect(&self.steps, &mut every);
+        every
+    }
+
     /// The step of this id.
     #[must_use]
     pub fn step(&self, id: &str) -> Option<&Step> {
-        self.steps.iter().find(|step| step.id.value == id)
-    }
-
-    /// Where this step stands; the number of steps, if it does not exist.
-    #[must_use]
-    pub fn position(&self, id: &str) -> usize {
-        self.steps.iter().position(|step| step.id.value == id).unwrap_or(self.steps.len())
+        self.every_step().into_iter().find(|step| step.id.value == id)
     }
 }

@@ -1,4 +1,5 @@
-//! What the policies answer, as facts: may this contact be made, are we sure enough of who it is?
+//! What is answered before the run goes on, as facts: may this contact be made, are we sure enough of who it is,
+//! does a condition hold?
 
 use selvedge_policy::{Decision, Verdict, assess};
 use selvedge_workflow::dictionary::Level;
@@ -6,7 +7,7 @@ use selvedge_workflow::plan::{Exit, Node, Op, Plan};
 
 use super::{Next, target};
 use crate::fact::{Fact, Moment};
-use crate::ports::Micros;
+use crate::ports::{Access, Micros};
 use crate::run::Run;
 
 pub(super) fn assurance<'p>(
@@ -48,4 +49,15 @@ pub fn contact_decided(
         decision,
         next,
     }
+}
+
+/// A condition was asked; `Err` says why it has no answer.
+pub fn condition_decided(plan: &Plan, node: &Node, answer: Result<bool, String>, accesses: Vec<Access>) -> Fact {
+    let (answer, why, exit) = match answer {
+        Ok(true) => ("yes", String::new(), Exit::Yes),
+        Ok(false) => ("no", String::new(), Exit::No),
+        Err(why) => ("none", why, Exit::Failed),
+    };
+    let next = target(plan, node, exit);
+    Fact::ConditionDecided { node: node.name.clone(), answer: answer.into(), why, accesses, next }
 }

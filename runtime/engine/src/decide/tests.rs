@@ -18,6 +18,29 @@ const DAY: Micros = 86_400_000_000;
 const NOW: Micros = 1_795_449_840_000_000;
 
 fn definition() -> Definition {
+    with_steps("")
+}
+
+/// The shipped workflow with every other kind of step in it, before its receipt.
+fn every_kind() -> Definition {
+    with_steps(
+        r#"
+  - wait: { id: grace, for: 2d }
+  - choose:
+      id: route
+      when:
+        - if: "account.balance > '50.00 USD'"
+          steps:
+            - communicate: { id: thanks, over: texts, to: patient.mobile, template: receipt }
+        - if: "account.month == '2026-10'"
+          steps:
+            - wait: { id: longer, for: 3d }
+      otherwise: []
+"#,
+    )
+}
+
+fn with_steps(steps: &str) -> Definition {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/");
     let paths = [
         "healthcare-balance/workflow.yaml",
@@ -30,8 +53,11 @@ fn definition() -> Definition {
         "rules/tcpa.yaml",
         "rules/state.yaml",
     ];
-    let files: Files =
+    let mut files: Files =
         paths.iter().map(|p| (p.to_string(), std::fs::read_to_string(format!("{root}{p}")).unwrap())).collect();
+    let receipt = "  - communicate:\n      id: receipt";
+    let workflow = files.get_mut("healthcare-balance/workflow.yaml").unwrap();
+    *workflow = workflow.replace(receipt, &format!("{steps}\n{receipt}"));
     let facts = |kind, fields: &[&str], effects: &[(&str, &str)]| ConnectorFacts {
         kind,
         vendor: String::new(),
@@ -128,6 +154,15 @@ impl Sheet {
                 fields: vec![commitment("owed/account.balance")],
                 next: target(plan, node, Exit::Done),
             }),
+            Next::Decide(node) => {
+                let answer = match dice % 3 {
+                    0 => Ok(false),
+                    1 => Ok(true),
+                    _ if dice > 250 => Err("no value".into()),
+                    _ => Ok(true),
+                };
+                self.add(condition_decided(plan, node, answer, Vec::new()));
+            }
             Next::Offer(node) => self.add(Fact::Offered {
                 node: node.name.clone(),
                 terms: commitment("plan/terms"),
@@ -266,7 +301,7 @@ proptest! {
     /// ends anywhere goes on as if it had not.
     #[test]
     fn any_prefix_of_a_record_folds_to_the_state_that_wrote_it(dice in proptest::collection::vec(any::<u8>(), 1..120)) {
-        let definition = definition();
+        let definition = if dice[0] % 2 == 0 { definition() } else { every_kind() };
         let mut sheet = Sheet::open(&definition);
         let mut states = vec![(sheet.record.len(), sheet.run.clone())];
         for die in dice {
@@ -285,7 +320,7 @@ proptest! {
     /// is paid, nothing is disclosed or charged without a permit, and the run never points outside its plan.
     #[test]
     fn money_moves_at_most_once_and_never_blindly(dice in proptest::collection::vec(any::<u8>(), 1..250)) {
-        let definition = definition();
+        let definition = if dice[0] % 2 == 0 { definition() } else { every_kind() };
         let mut sheet = Sheet::open(&definition);
         for die in dice {
             if !sheet.step(&definition, die) {

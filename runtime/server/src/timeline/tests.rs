@@ -223,6 +223,30 @@ fn called() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
+/// A run that waits and takes one way and not another.
+fn ways() -> Vec<(&'static str, &'static str, Value)> {
+    let asked = |field: &str| json!([{"field": field, "class": "PHI", "how": "condition", "place": "route"}]);
+    vec![
+        ("host", "wait.began", json!({"node": "grace", "what": "its time", "until": START + 30 * MINUTE})),
+        ("host", "wait.ended", json!({"node": "grace", "why": "it is time", "next": "route.1"})),
+        (
+            "host",
+            "condition.decided",
+            json!({"node": "route.1", "answer": "no", "accesses": asked("account.balance"), "next": "route.2"}),
+        ),
+        (
+            "host",
+            "condition.decided",
+            json!({"node": "route.2", "answer": "yes", "accesses": asked("account.month"), "next": "bill"}),
+        ),
+        (
+            "host",
+            "condition.decided",
+            json!({"node": "other.1", "answer": "none", "why": "`visit.kind` has no value that can be compared", "accesses": [], "next": "end:failed"}),
+        ),
+    ]
+}
+
 fn events(told: Vec<(&'static str, &'static str, Value)>) -> Vec<Event> {
     let mut head = Head::start("clinic", "int_1");
     let event = |(n, (actor, kind, data)): (usize, (&str, &str, Value))| {
@@ -282,8 +306,22 @@ fn a_call_of_a_service_reads_so() {
 }
 
 #[test]
+fn the_ways_of_a_run_read_so() {
+    insta::assert_snapshot!(read_aloud(&events(ways())), @r"
+        2026-11-24 17:03:00 UTC Warning [Selvedge] grace: waiting for its time until 2026-11-24 17:33 UTC
+        2026-11-24 17:03:01 UTC Plain [Selvedge] grace: the wait is over: it is time
+        2026-11-24 17:03:02 UTC Plain [Selvedge] route: way 1 is not taken
+            asked about account.balance (PHI)
+        2026-11-24 17:03:03 UTC Plain [Selvedge] route: way 2 is taken
+            asked about account.month (PHI)
+        2026-11-24 17:03:04 UTC Bad [Selvedge] other: way 1 cannot be decided
+            `visit.kind` has no value that can be compared
+        ");
+}
+
+#[test]
 fn every_sample_is_an_event_that_the_engine_could_have_written() {
-    for event in [story(), events(otherwise()), events(called())].concat() {
+    for event in [story(), events(otherwise()), events(called()), events(ways())].concat() {
         let fact = Fact::from_kind_and_data(&event.kind, event.data.clone()).unwrap();
         assert_eq!(fact.into_kind_and_data().unwrap(), (event.kind, event.data));
     }

@@ -1,11 +1,14 @@
 //! Proof 1, the place of it: a step speaks on a conversation that is there. The one that a workflow starts with is over
-//! once it waited for a link; a page is there only after a link was opened.
+//! once it waited; a page is there only after a link was opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, Findings, PAGE};
 use crate::plan::{Exit, Node, Op, Target};
 use crate::source::{Diagnostic, code};
+
+/// Where a conversation was, and a wait has passed since.
+const OVER: &str = "nothing";
 
 /// Which media a node may be reached on, and from which node and its medium first.
 type Reached<'a> = BTreeMap<&'a str, Option<(usize, &'a str)>>;
@@ -31,7 +34,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             (message, "move it after the step that a link opens, or show on the call".to_owned())
         } else {
             let message = format!("`{}` speaks on the {over}, which is over when a path gets to it", node.step);
-            (message, format!("move `{}` before the step that waits for a link", node.step))
+            (message, format!("move `{}` before the step that waits", node.step))
         };
         let refusal = Diagnostic::new(code::CONVERSATION_OVER, message).at(&context.span_of(&node.step));
         findings.refuse(refusal.along(context.steps_along(&path)).help(help));
@@ -72,7 +75,11 @@ fn reached<'a>(nodes: &[Node], starts: &'a str) -> Vec<Reached<'a>> {
         for (exit, target) in &node.exits {
             let Target::Node(next) = *target else { continue };
             for &medium in &here {
-                let then = if node.op == Op::Open && *exit == Exit::Done { PAGE } else { medium };
+                let then = match (&node.op, exit) {
+                    (Op::Open, Exit::Done) => PAGE,
+                    (Op::Wait { .. }, _) => OVER,
+                    _ => medium,
+                };
                 if !reached[next].contains_key(then) {
                     reached[next].insert(then, Some((at, medium)));
                     work.insert(next);

@@ -19,7 +19,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     effects(context, findings);
     narrowed(context, findings);
     waits(context, findings);
-    for step in &context.workflow.steps {
+    for step in context.workflow.every_step() {
         if let Kind::Pay(pay) = &step.kind {
             let claim = format!("`{}` says how its money is given back", step.id.value);
             findings.proved(claim, "plan.undo", CITE, format!("by no workflow: {}", pay.undo.value));
@@ -110,7 +110,7 @@ fn waits(context: &Context<'_>, findings: &mut Findings) {
             let refusal = Diagnostic::new(code::WRONG_KIND, message.to_lowercase()).at(&context.span_of(&node.step));
             findings.refuse(refusal.help("this is a mistake of ours; please report it"));
         }
-        if node.op.exits().contains(&Exit::Timeout) {
+        if node.op.exits().contains(&Exit::Timeout) || matches!(node.op, Op::Wait { .. }) {
             ends.extend(end_of(context, node).map(|after| format!("`{}` after {after}", node.name)));
         }
     }
@@ -122,7 +122,9 @@ fn waits(context: &Context<'_>, findings: &mut Findings) {
 /// When a wait is over, in words.
 fn end_of(context: &Context<'_>, node: &Node) -> Option<String> {
     match &node.op {
-        Op::Answer { within, .. } | Op::Offer { within, .. } => Some(duration_in_words(*within)),
+        Op::Answer { within: lasts, .. } | Op::Offer { within: lasts, .. } | Op::Wait { lasts } => {
+            Some(duration_in_words(*lasts))
+        }
         // What is written on the page ends with the link that opened it.
         _ => context.nodes.iter().find_map(|sender| match &sender.op {
             Op::Send { carries: Carries::Link { opens, lasts }, .. } if *opens == node.step => {

@@ -1,9 +1,12 @@
 //! Proof 2: which classes of data reach which template, page and conversation. Card data reaches none of them.
 
+use std::collections::BTreeMap;
+
 use super::{Context, Findings, TemplateUse, template_uses, ticked};
 use crate::dictionary::{Class, Source};
+use crate::plan::{Exit, Op};
 use crate::source::{Diagnostic, Span, Spanned, code, did_you_mean};
-use crate::syntax::{Kind, Step};
+use crate::syntax::{Choose, Kind, Step};
 use crate::template::{Encoding, Template, contains_card_number, segments};
 
 /// The law behind the refusal of card data.
@@ -16,13 +19,14 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             None => findings.refuse(missing_template(context, &used)),
         }
     }
-    for step in &context.workflow.steps {
+    for step in context.workflow.every_step() {
         match &step.kind {
             Kind::Disclose(disclose) => shown(context, step, &disclose.fields, &disclose.over.value, findings),
             Kind::Offer(offer) => {
                 let told = std::slice::from_ref(&offer.total);
                 shown(context, step, told, &context.workflow.starts.value, findings);
             }
+            Kind::Choose(choose) => asked(context, step, choose, findings),
             _ => {}
         }
     }
@@ -113,6 +117,37 @@ fn shown(context: &Context<'_>, step: &Step, fields: &[Spanned<String>], over: &
     }
 }
 
+/// Fields that a condition asks about: they reach nobody, but which way was taken is in the record.
+fn asked(context: &Context<'_>, step: &Step, choose: &Choose, findings: &mut Findings) {
+    let before = findings.refusals.len();
+    let mut read = BTreeMap::new();
+    let ways = context.nodes.iter().filter(|node| node.step == step.id.value).map(|node| &node.op);
+    let conditions = ways.filter_map(|op| if let Op::When { condition } = op { Some(condition) } else { None });
+    for (condition, when) in conditions.zip(&choose.when) {
+        for name in &condition.reads {
+            let Some(info) = context.dictionary.get(name) else { continue };
+            let refusal = if info.class.is_card() {
+                let message = format!("`{name}` is card data ({}), and no condition asks about it", info.class);
+                let help = "decide by what the gateway answered, not by the card";
+                Diagnostic::new(code::CARD_DATA, message).cite(CARD_CITE).help(help)
+            } else if info.source != Source::Customer {
+                let message = format!("`{name}` is not kept for each customer, and no condition asks about it");
+                Diagnostic::new(code::WRONG_KIND, message).help("name a field with `source: customer`")
+            } else {
+                read.insert(name.as_str(), info.class);
+                continue;
+            };
+            findings.refuse(refusal.at(&when.condition.span).along(context.path_to(&step.id.value)));
+        }
+    }
+    if findings.refusals.len() == before && !read.is_empty() {
+        let read: Vec<String> = read.iter().map(|(name, class)| format!("`{name}` ({class})")).collect();
+        let claim = format!("`{}` asks about {} and hands it to nobody", step.id.value, read.join(", "));
+        let because = "the value is opened for the answer alone; the record has the answer and that it was opened";
+        findings.proved(claim, "plan.conditions", "45 CFR 164.502(b)", because);
+    }
+}
+
 /// The refusal of a class that a medium may not carry.
 fn travels(context: &Context<'_>, field: &str, class: Class, medium: &str) -> Option<Diagnostic> {
     if class.is_card() {
@@ -145,10 +180,9 @@ fn never_shown(context: &Context<'_>, field: &str, class: Class) -> Option<Diagn
 /// Variables that Selvedge makes exist only in their own place.
 fn misplaced(context: &Context<'_>, used: &TemplateUse<'_>, variable: &str) -> Option<Diagnostic> {
     let step = context.workflow.step(used.step)?;
-    let after_pay = || {
-        let earlier = &context.workflow.steps[..context.workflow.position(used.step)];
-        earlier.iter().any(|step| matches!(step.kind, Kind::Pay(_)))
-    };
+    let unpaid =
+        context.path_without(used.step, |node, exit| matches!(node.op, Op::Charge { .. }) && exit == Exit::Done);
+    let after_pay = || unpaid.is_none();
     let (fits, place) = match variable {
         "challenge.code" => (matches!(step.kind, Kind::Verify(_)), "only in the message of a `verify` step"),
         "payment.link" => {
@@ -165,7 +199,8 @@ fn misplaced(context: &Context<'_>, used: &TemplateUse<'_>, variable: &str) -> O
     };
     let message =
         format!("there is no `{variable}` in the template `{}` of the step `{}`", used.template.value, used.step);
-    (!fits).then(|| Diagnostic::new(code::MISPLACED_VARIABLE, message).help(format!("it exists {place}")))
+    let refusal = || Diagnostic::new(code::MISPLACED_VARIABLE, message).help(format!("it exists {place}"));
+    (!fits).then(|| refusal().along(unpaid.filter(|_| place.contains("after")).unwrap_or_default()))
 }
 
 fn missing_template(context: &Context<'_>, used: &TemplateUse<'_>) -> Diagnostic {

@@ -63,7 +63,7 @@ fn needed<'a>(context: &Context<'a>) -> Needed<'a> {
     };
     // Nobody is asked to grant what is no address at all.
     let address = |to: &'a Spanned<String>| Some(to.value.as_str()).filter(|to| context.is_address(to));
-    for step in &workflow.steps {
+    for step in workflow.every_step() {
         match &step.kind {
             Kind::Verify(verify) => {
                 let to = address(&verify.to);
@@ -85,7 +85,7 @@ fn needed<'a>(context: &Context<'a>) -> Needed<'a> {
                 let fields = fields.filter(|field| context.may_be_handed(field)).collect();
                 add(&call.through, ConnectorKind::Service, fields, &purpose.value);
             }
-            Kind::Disclose(_) | Kind::Offer(_) => {}
+            _ => {}
         }
     }
     needed

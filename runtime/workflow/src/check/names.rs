@@ -13,14 +13,14 @@ use crate::syntax::{Call, Communicate, Kind, Pay, Step, Verify};
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     workflow_itself(context, findings);
-    for step in &context.workflow.steps {
+    for step in context.workflow.every_step() {
         match &step.kind {
             Kind::Verify(verify) => verification(context, step, verify, findings),
             Kind::Communicate(communicate) => message(context, step, communicate, findings),
             Kind::Offer(offer) => money(context, &offer.total, findings),
             Kind::Pay(pay) => payment(context, step, pay, findings),
             Kind::Call(call) => service(context, call, findings),
-            Kind::Disclose(_) => {}
+            _ => {}
         }
     }
 }
@@ -34,7 +34,7 @@ fn workflow_itself(context: &Context<'_>, findings: &mut Findings) {
     }
     no_identity(&workflow.purpose, findings);
     let mut used = BTreeSet::new();
-    for step in &workflow.steps {
+    for step in workflow.every_step() {
         match &step.kind {
             Kind::Verify(verify) => {
                 used.insert(&verify.over.value);
@@ -43,7 +43,7 @@ fn workflow_itself(context: &Context<'_>, findings: &mut Findings) {
             Kind::Communicate(communicate) => drop(used.insert(&communicate.over.value)),
             Kind::Pay(pay) => drop(used.insert(&pay.through.value)),
             Kind::Call(call) => drop(used.insert(&call.through.value)),
-            Kind::Disclose(_) | Kind::Offer(_) => {}
+            _ => {}
         }
     }
     for (own, installed) in &workflow.uses {
@@ -108,14 +108,7 @@ fn message(context: &Context<'_>, step: &Step, communicate: &Communicate, findin
     let Some(link) = &communicate.link else { return };
     let opens = &link.opens;
     let refuse = |code: &str, message: String, help: String| Diagnostic::new(code, message).at(&opens.span).help(help);
-    let pays = || {
-        context
-            .workflow
-            .steps
-            .iter()
-            .filter(|step| matches!(step.kind, Kind::Pay(_)))
-            .map(|step| step.id.value.as_str())
-    };
+    let pays = || steps_of(context, |kind| matches!(kind, Kind::Pay(_)));
     let refusal = match context.workflow.step(&opens.value) {
         None => {
             let help = did_you_mean(&opens.value, pays()).unwrap_or_else(|| "add a `pay` step with this id".to_owned());
@@ -125,10 +118,6 @@ fn message(context: &Context<'_>, step: &Step, communicate: &Communicate, findin
             let message = format!("`{}` is a `{}` step; a link opens a `pay` step", opens.value, target.kind.name());
             refuse(code::WRONG_KIND, message, "name a `pay` step".to_owned())
         }
-        Some(_) if context.workflow.position(&opens.value) < context.workflow.position(&step.id.value) => {
-            let message = format!("`{}` comes before the message with its link", opens.value);
-            refuse(code::WRONG_KIND, message, format!("move `{}` before `{}`", step.id.value, opens.value))
-        }
         Some(_) => return,
     };
     findings.refuse(refusal);
@@ -136,7 +125,7 @@ fn message(context: &Context<'_>, step: &Step, communicate: &Communicate, findin
 
 fn payment(context: &Context<'_>, step: &Step, pay: &Pay, findings: &mut Findings) {
     connector(context, &pay.through, ConnectorKind::Gateway, findings);
-    amount_of(context, step, &pay.amount, findings);
+    amount_of(context, &pay.amount, findings);
     if pay.level.value < context.assurance.pay {
         let message =
             format!("a payment needs {}; `{}` asks for {}", context.assurance.pay, step.id.value, pay.level.value);
@@ -147,7 +136,8 @@ fn payment(context: &Context<'_>, step: &Step, pay: &Pay, findings: &mut Finding
     if let Some(step_up) = &pay.step_up {
         stepping_up(context, step, pay, step_up, findings);
     }
-    let links = context.workflow.steps.iter().filter_map(|step| match &step.kind {
+    let every = context.workflow.every_step().into_iter();
+    let links = every.filter_map(|step| match &step.kind {
         Kind::Communicate(communicate) => communicate.link.as_ref(),
         _ => None,
     });
@@ -196,10 +186,9 @@ fn service(context: &Context<'_>, call: &Call, findings: &mut Findings) {
 }
 
 fn stepping_up(context: &Context<'_>, step: &Step, pay: &Pay, step_up: &Spanned<String>, findings: &mut Findings) {
-    let verifications = || context.workflow.steps.iter().filter(|step| matches!(step.kind, Kind::Verify(_)));
     let refusal = match context.workflow.step(&step_up.value).map(|target| &target.kind) {
         None => {
-            let known = verifications().map(|step| step.id.value.as_str());
+            let known = steps_of(context, |kind| matches!(kind, Kind::Verify(_)));
             let help =
                 did_you_mean(&step_up.value, known).unwrap_or_else(|| "add a `verify` step with this id".to_owned());
             let message = format!("there is no step `{}` to step up with", step_up.value);
@@ -226,25 +215,25 @@ fn stepping_up(context: &Context<'_>, step: &Step, pay: &Pay, step_up: &Spanned<
     findings.refuse(refusal.at(&step_up.span));
 }
 
-/// An amount is the first part of an earlier offer, or a money field.
-fn amount_of(context: &Context<'_>, step: &Step, written: &Spanned<String>, findings: &mut Findings) {
+/// The ids of the steps of a kind.
+fn steps_of<'a>(context: &Context<'a>, of: impl Fn(&Kind) -> bool) -> impl Iterator<Item = &'a str> {
+    context.workflow.every_step().into_iter().filter(move |step| of(&step.kind)).map(|step| step.id.value.as_str())
+}
+
+/// An amount is the first part of an offer, or a money field.
+fn amount_of(context: &Context<'_>, written: &Spanned<String>, findings: &mut Findings) {
     match amount(context.workflow, &written.value) {
         Amount::Field(_) if !written.value.ends_with(".first") => money(context, written, findings),
         Amount::Field(_) => {
-            let offers = context.workflow.steps.iter().filter(|step| matches!(step.kind, Kind::Offer(_)));
-            let firsts: Vec<String> = offers.map(|offer| format!("{}.first", offer.id.value)).collect();
+            let offers = steps_of(context, |kind| matches!(kind, Kind::Offer(_)));
+            let firsts: Vec<String> = offers.map(|offer| format!("{offer}.first")).collect();
             let help = did_you_mean(&written.value, firsts.iter().map(String::as_str));
             let help = help.unwrap_or_else(|| "add an `offer` step before, or name a money field".to_owned());
             let message = format!("there is no offer for `{}`", written.value);
             findings.refuse(Diagnostic::new(code::UNKNOWN_NAME, message).at(&written.span).help(help));
         }
-        Amount::FirstPart { offer } => {
-            if context.workflow.position(&offer) > context.workflow.position(&step.id.value) {
-                let message = format!("`{}` takes its amount from `{offer}`, which comes later", step.id.value);
-                let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&written.span);
-                findings.refuse(refusal.help(format!("move `{offer}` before `{}`", step.id.value)));
-            }
-        }
+        // That it was accepted on every path is another proof.
+        Amount::FirstPart { .. } => {}
     }
 }
 

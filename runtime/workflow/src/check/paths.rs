@@ -133,15 +133,12 @@ fn after(node: &Node, exit: Exit, left: [Option<i64>; 3], lasts: &BTreeMap<&str,
     let wait = match &node.op {
         Op::Send { .. } => HELD,
         Op::Answer { within, .. } | Op::Offer { within, .. } => *within,
+        Op::Wait { lasts } => *lasts,
         Op::Open => link(),
         // The customer may have stayed on the page until the link expired.
         Op::Charge { .. } if exit != Exit::Declined => link(),
-        Op::Check { .. }
-        | Op::Disclose { .. }
-        | Op::Fresh { .. }
-        | Op::Card { .. }
-        | Op::Charge { .. }
-        | Op::Call { .. } => 0,
+        Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } => 0,
+        Op::Call { .. } | Op::When { .. } | Op::Card { .. } | Op::Charge { .. } => 0,
     };
     let mut left = left.map(|left| left.map(|left| left.saturating_sub(wait).max(FOREVER)));
     let proved = match (&node.op, exit) {

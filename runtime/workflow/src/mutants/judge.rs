@@ -44,7 +44,7 @@ const MAX_STATES: usize = 200_000;
 
 /// The rules that a plan breaks.
 pub fn judge(sources: &Sources, connectors: &BTreeMap<String, ConnectorFacts>) -> BTreeSet<&'static str> {
-    let nodes = lower(&sources.workflow, &sources.dictionary, &sources.assurance);
+    let nodes = lower(&sources.workflow, &sources.dictionary, &sources.assurance, &sources.conditions);
     let mut judge = Judge { sources, connectors, nodes: &nodes, broken: BTreeSet::new() };
     for node in &nodes {
         judge.alone(node);
@@ -170,7 +170,11 @@ impl Judge<'_> {
                 let wider = class.as_ref().is_some_and(|class| rank(class) < declared);
                 self.break_if(wider, EFFECT);
             }
-            Op::Answer { .. } | Op::Open | Op::Fresh { .. } => {}
+            Op::When { condition } => {
+                let card = condition.reads.iter().any(|path| matches!(self.class(path), Some(Class::Pan | Class::Sad)));
+                self.break_if(card, CARD);
+            }
+            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } => {}
         }
     }
 
@@ -296,7 +300,7 @@ impl Judge<'_> {
                     self.break_if(!later || state.paid.contains(opens), ORDER);
                 }
             }
-            Op::Check { .. } | Op::Fresh { .. } | Op::Call { .. } => {}
+            Op::Check { .. } | Op::Fresh { .. } | Op::Call { .. } | Op::Wait { .. } | Op::When { .. } => {}
         }
     }
 
@@ -383,7 +387,12 @@ fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -> Vec<State
             // A declined card brings the customer back to the page that asked who it is.
             if exit == Exit::Declined { 0 } else { link() }
         }
-        (Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Card { .. } | Op::Call { .. }, _) => 0,
+        (Op::Wait { lasts }, _) => {
+            after = pass(&after, *lasts);
+            0
+        }
+        (Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Card { .. }, _) => 0,
+        (Op::Call { .. } | Op::When { .. }, _) => 0,
     };
     let late = pass(&after, longest);
     if late == after { vec![after] } else { vec![after, late] }

@@ -1,12 +1,12 @@
-//! The schema of `workflow.yaml`. Each kind of step is one function, and stands in the table of [`steps`].
+//! The schema of `workflow.yaml`. Each kind of step is one function, and stands in the table of [`step`].
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{MAY, MUST, count, duration, field, level, list, map, name, names_to, one_key, text, words};
 use crate::syntax::{CALL_CLASSES, MAX_PAYMENTS, MAX_TRIES};
 
 pub fn workflow() -> Value {
-    map(
+    let mut schema = map(
         "A workflow reads from top to bottom as what will happen.",
         vec![
             ("workflow", MUST, name("Its name, the same as its folder's.", "healthcare-balance")),
@@ -18,13 +18,22 @@ pub fn workflow() -> Value {
             ),
             ("starts", MUST, words("How it begins.", &["call"])),
             ("uses", MUST, names_to("Own names for installed connectors.", name("The connector.", "brightline-sms"))),
-            ("steps", MUST, steps()),
+            ("steps", MUST, steps("The steps, in their order.")),
         ],
-    )
+    );
+    schema["definitions"] = json!({ "step": step() });
+    schema
 }
 
-/// The steps, in their order.
-fn steps() -> Value {
+/// Steps that follow one another; some kinds have steps inside.
+fn steps(about: &str) -> Value {
+    json!({
+        "description": about, "type": "array", "items": { "$ref": "#/definitions/step" },
+        "examples": [[{ "wait": { "id": "grace", "for": "2d" } }]],
+    })
+}
+
+fn step() -> Value {
     let kinds = vec![
         ("verify", verify()),
         ("disclose", disclose()),
@@ -32,8 +41,10 @@ fn steps() -> Value {
         ("communicate", communicate()),
         ("pay", pay()),
         ("call", call()),
+        ("wait", wait()),
+        ("choose", choose()),
     ];
-    list("The steps, in their order.", one_key("One step; its key says its kind.", kinds))
+    one_key("One step; its key says its kind.", kinds)
 }
 
 fn id() -> (&'static str, bool, Value) {
@@ -142,5 +153,25 @@ fn call() -> Value {
             ("purpose", MAY, name("Its purpose, where it is not the workflow's.", "billing")),
             ("class", MAY, words("A more careful effect class than the manifest's.", &CALL_CLASSES)),
         ],
+    )
+}
+
+fn wait() -> Value {
+    map("Let time pass.", vec![id(), ("for", MUST, duration("For how long.", "2d"))])
+}
+
+fn choose() -> Value {
+    let way = map(
+        "One way.",
+        vec![
+            ("if", MUST, text("The condition: fields compared with values.", "account.balance > '50.00 USD'")),
+            ("steps", MUST, steps("What happens then.")),
+        ],
+    );
+    let mut otherwise = steps("What happens where none holds; `[]` for nothing.");
+    otherwise["examples"] = json!([[]]);
+    map(
+        "Go on the first way whose condition holds.",
+        vec![id(), ("when", MUST, list("The ways, asked in their order.", way)), ("otherwise", MUST, otherwise)],
     )
 }

@@ -2,61 +2,121 @@
 //! all mistakes are told at once.
 
 use super::{
-    CALL_CLASSES, Call, Communicate, Disclose, Kind, Link, MAX_NAME, MAX_PAYMENTS, MAX_STEPS, MAX_TRIES, MAX_WAIT,
-    MAX_WITH, Offer, Pay, Step, Verify,
+    CALL_CLASSES, Call, Choose, Communicate, Disclose, Kind, Link, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_STEPS,
+    MAX_TRIES, MAX_WAIT, MAX_WAYS, MAX_WITH, Offer, Pay, Step, Verify, Wait, When,
 };
 use crate::dictionary::{Level, word};
 use crate::plan::Every;
 use crate::source::{Diagnostic, Fields, Item, Reader, Span, Spanned, code, did_you_mean};
 
-/// The steps; ids are unique.
+/// All steps; ids are unique over the whole tree.
 pub(super) fn steps(reader: &Reader, list: &Item<'_, '_>) -> Vec<Step> {
-    let items = list.items();
-    let complain = |span: Option<Span>, diagnostic: Diagnostic| {
-        let diagnostic = match span {
-            Some(span) => diagnostic.at(&span),
-            None => diagnostic,
-        };
-        reader.report(diagnostic);
-    };
-    if items.len() > MAX_STEPS {
-        let message = format!("{} steps; at most {MAX_STEPS} are taken", items.len());
-        complain(list.span(), Diagnostic::new(code::BEYOND_LIMITS, message).help("divide the workflow"));
-        return Vec::new();
-    }
-    if list.is_given() && items.is_empty() && reader.clean() {
-        complain(list.span(), Diagnostic::new(code::WRONG_TYPE, "a workflow has at least one step"));
-    }
-    let mut steps: Vec<Step> = Vec::new();
-    for item in &items {
-        let Some(step) = step(reader, item) else { continue };
-        if let Some(first) = steps.iter().find(|earlier| earlier.id.value == step.id.value) {
-            let message = format!("two steps have the id `{}`", step.id.value);
-            let help = format!("the first one is on line {}; give this one another id", first.id.span.line);
-            complain(Some(step.id.span.clone()), Diagnostic::new(code::DUPLICATE, message).help(help));
-        }
-        steps.push(step);
+    let mut taken = Taken { reader, ids: Vec::new() };
+    let steps = taken.sequence(list, 1);
+    if list.is_given() && steps.is_empty() && reader.clean() {
+        taken.complain(list.span(), Diagnostic::new(code::WRONG_TYPE, "a workflow has at least one step"));
     }
     steps
 }
 
-fn step(reader: &Reader, item: &Item<'_, '_>) -> Option<Step> {
-    let (kind, body) = item.named("a step").tagged()?;
-    let body = body.named(&format!("a `{}` step", kind.value));
-    match kind.value.as_str() {
-        "verify" => verify(&body),
-        "disclose" => disclose(&body),
-        "offer" => offer(&body),
-        "communicate" => communicate(&body),
-        "pay" => pay(reader, &body),
-        "call" => call(reader, &body),
-        other => {
-            let message = format!("there is no step of the kind `{other}`");
-            let help = did_you_mean(other, Kind::NAMES);
-            reader.report(Diagnostic::new(code::UNKNOWN_KIND, message).at(&kind.span).maybe_help(help));
+/// The steps taken so far, by their ids.
+struct Taken<'r> {
+    reader: &'r Reader,
+    ids: Vec<Spanned<String>>,
+}
+
+impl Taken<'_> {
+    /// Steps that follow one another, `depth` levels down.
+    fn sequence(&mut self, list: &Item<'_, '_>, depth: usize) -> Vec<Step> {
+        let items = list.items();
+        let beyond = if self.ids.len() + items.len() > MAX_STEPS {
+            Some((format!("too many steps; at most {MAX_STEPS} are taken"), "divide the workflow"))
+        } else if depth > MAX_NESTING {
+            let message = format!("steps in steps, more than {MAX_NESTING} levels deep");
+            Some((message, "put the inner ones after the outer ones"))
+        } else {
             None
+        };
+        if let Some((message, help)) = beyond {
+            self.complain(list.span(), Diagnostic::new(code::BEYOND_LIMITS, message).help(help));
+            return Vec::new();
         }
+        items.iter().filter_map(|item| self.step(item, depth)).collect()
     }
+
+    fn step(&mut self, item: &Item<'_, '_>, depth: usize) -> Option<Step> {
+        let (kind, body) = item.named("a step").tagged()?;
+        let body = body.named(&format!("a `{}` step", kind.value));
+        let step = match kind.value.as_str() {
+            "verify" => verify(&body),
+            "disclose" => disclose(&body),
+            "offer" => offer(&body),
+            "communicate" => communicate(&body),
+            "pay" => pay(self.reader, &body),
+            "call" => call(self.reader, &body),
+            "wait" => pause(&body),
+            "choose" => return self.choose(&body, depth),
+            other => {
+                let message = format!("there is no step of the kind `{other}`");
+                let help = did_you_mean(other, Kind::NAMES);
+                self.reader.report(Diagnostic::new(code::UNKNOWN_KIND, message).at(&kind.span).maybe_help(help));
+                None
+            }
+        }?;
+        self.note(&step.id);
+        Some(step)
+    }
+
+    /// `choose:` with its ways; the id comes before those of the steps inside.
+    fn choose(&mut self, body: &Item<'_, '_>, depth: usize) -> Option<Step> {
+        let keys = body.map(&["id", "when", "otherwise"]);
+        let id = name(&keys.required("id"));
+        if let Some(id) = &id {
+            self.note(id);
+        }
+        let list = keys.required("when");
+        let ways = list.items();
+        if list.is_given() && (ways.is_empty() || ways.len() > MAX_WAYS) {
+            list.wrong::<()>(&format!("a list of 1 to {MAX_WAYS} ways"));
+        }
+        let when = ways.iter().take(MAX_WAYS).map(|way| {
+            let keys = way.named("a way of `choose`").map(&["if", "steps"]);
+            let condition = keys.required("if").text();
+            let list = keys.required("steps");
+            let steps = self.sequence(&list, depth + 1);
+            if list.is_given() && steps.is_empty() && self.reader.clean() {
+                list.wrong::<()>("at least one step");
+            }
+            Some(When { condition: condition?, steps })
+        });
+        let when: Vec<Option<When>> = when.collect();
+        let otherwise = self.sequence(&keys.required("otherwise"), depth + 1);
+        let when = when.into_iter().collect::<Option<Vec<When>>>();
+        Some(Step { id: id?, kind: Kind::Choose(Choose { when: when?, otherwise }) })
+    }
+
+    fn note(&mut self, id: &Spanned<String>) {
+        if let Some(first) = self.ids.iter().find(|earlier| earlier.value == id.value) {
+            let message = format!("two steps have the id `{}`", id.value);
+            let help = format!("the first one is on line {}; give this one another id", first.span.line);
+            self.complain(Some(id.span.clone()), Diagnostic::new(code::DUPLICATE, message).help(help));
+        }
+        self.ids.push(id.clone());
+    }
+
+    fn complain(&self, span: Option<Span>, diagnostic: Diagnostic) {
+        self.reader.report(match span {
+            Some(span) => diagnostic.at(&span),
+            None => diagnostic,
+        });
+    }
+}
+
+fn pause(body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "for"]);
+    let id = name(&keys.required("id"));
+    let lasts = wait(&keys.required("for"));
+    Some(Step { id: id?, kind: Kind::Wait(Wait { lasts: lasts? }) })
 }
 
 fn verify(body: &Item<'_, '_>) -> Option<Step> {

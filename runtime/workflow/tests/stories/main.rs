@@ -9,3 +9,4 @@ mod refusals;
 mod schema;
 mod services;
 mod tools;
+mod ways;

@@ -83,7 +83,7 @@ fn nobody_is_on_the_call_when_the_link_was_opened() {
           help: verify again right before `owed`, raise `valid:`, or shorten the waits between
         W137 workflows/healthcare-balance/workflow.yaml:54:11: `owed` speaks on the call, which is over when a path gets to it
           path: start → identity → plan → invitation → first-payment → owed
-          help: move `owed` before the step that waits for a link
+          help: move `owed` before the step that waits
         ");
     insta::assert_snapshot!(workflow_with("over: call", "over: page").unwrap_err(), @r"
         W137 workflows/healthcare-balance/workflow.yaml:29:11: `owed` shows on a page, and a path to it opened none
@@ -260,6 +260,7 @@ fn codes_links_and_receipts_stay_in_their_places() {
     let too_early = template_with("payment-link.sms", "{{ sender.phone }}", "{{ card.last4 }}");
     insta::assert_snapshot!(too_early.unwrap_err(), @r"
         W121 workflows/healthcare-balance/templates/payment-link.sms.txt:1:119: there is no `card.last4` in the template `payment-link` of the step `invitation`
+          path: start → identity → owed → plan → invitation
           help: it exists only after a `pay` step
         ");
 }
@@ -361,8 +362,9 @@ fn a_link_opens_a_later_payment_and_every_payment_is_opened() {
     let (invitation, payment) = (step("invitation"), step("first-payment"));
     let swapped = workflow_with(&format!("{invitation}{payment}"), &format!("{payment}{invitation}"));
     insta::assert_snapshot!(swapped.unwrap_err(), @r"
-        W113 workflows/healthcare-balance/workflow.yaml:56:22: `first-payment` comes before the message with its link
-          help: move `invitation` before `first-payment`
+        W113 workflows/healthcare-balance/workflow.yaml:56:22: a path to `first-payment` passes no message with its link
+          path: start → identity → owed → plan → first-payment
+          help: move `invitation` to where every path to `first-payment` passes it
         ");
 }
 

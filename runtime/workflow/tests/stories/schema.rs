@@ -30,10 +30,20 @@ fn file(path: &Path) -> Value {
 
 /// What of a value does not fit a schema: the words of draft 7 that our schemas use, and no others.
 fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    misfits_in(schema, schema, value, at)
+}
+
+fn misfits_in(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let misfits = |schema: &Value, value: &Value, at: &str| misfits_in(root, schema, value, at);
     let mut found = Vec::new();
     for (word, says) in schema.as_object().unwrap() {
         let fits = match word.as_str() {
-            "$schema" | "title" | "description" | "examples" => true,
+            "$schema" | "title" | "description" | "examples" | "definitions" => true,
+            "$ref" => {
+                let target = root.pointer(says.as_str().unwrap().trim_start_matches('#')).unwrap();
+                found.extend(misfits(target, value, at));
+                true
+            }
             "type" => match says.as_str().unwrap() {
                 "object" => value.is_object(),
                 "array" => value.is_array(),
@@ -171,7 +181,7 @@ fn a_key_that_is_misspelt_does_not_fit() {
 #[test]
 fn the_schema_and_the_reader_know_the_same_keys_of_every_kind() {
     let schema = schema("workflow").unwrap();
-    let kinds = schema["properties"]["steps"]["items"]["properties"].as_object().unwrap();
+    let kinds = schema["definitions"]["step"]["properties"].as_object().unwrap();
     assert_eq!(kinds.keys().collect::<Vec<_>>(), Kind::NAMES);
     for (kind, body) in kinds {
         let whole = example(body);

@@ -1,0 +1,250 @@
+//! What the stories share: a data folder, a vendor who counts, a clock that only the story moves, and lives of a
+//! process: at the end of one everything in memory is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use selvedge_engine::ports::store::RunId;
+use selvedge_engine::ports::*;
+use selvedge_engine::{Engine, Fact, Parts, Settings, Who};
+use selvedge_policy::{Consent, CustomerState, ZoneEvidence};
+use selvedge_record::LogKey;
+use selvedge_store::SqliteStore;
+use selvedge_store::sqlite::writer::Moment;
+use selvedge_vault::{MasterKey, Vault};
+use selvedge_workflow::{ConnectorFacts, ConnectorKind, Files};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+pub const TENANT: &str = "riverside";
+pub const WORKFLOW: &str = "story";
+pub const DAY: Micros = 86_400_000_000;
+/// A Monday, ten in the morning in Chicago.
+const MONDAY: Micros = 1_795_449_840_000_000;
+
+/// What a story stands on. Outlives every process in it.
+pub struct House {
+    folder: TempDir,
+    pub clock: Arc<Hands>,
+    pub vendor: Arc<Vendor>,
+    files: Files,
+}
+
+/// A clock whose hands the story moves.
+pub struct Hands(AtomicI64);
+
+impl Hands {
+    pub fn advance(&self, by: Micros) {
+        self.0.fetch_add(by, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for Hands {
+    fn now(&self) -> Micros {
+        self.0.load(Ordering::SeqCst)
+    }
+    async fn sleep_until(&self, until: Micros) {
+        while self.now() < until {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+}
+
+struct Dice(AtomicU8);
+
+impl Random for Dice {
+    fn fill(&self, out: &mut [u8]) {
+        out.iter_mut().for_each(|byte| *byte = self.0.fetch_add(1, Ordering::SeqCst));
+        if let Some(first) = out.first_mut() {
+            *first = self.0.fetch_add(7, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The vendor: takes an order of a key once, as its idempotency says, and counts what it was asked.
+#[derive(Default)]
+pub struct Vendor {
+    /// Key and text of every message that was taken, in order.
+    pub taken: Mutex<Vec<(String, String)>>,
+    /// How often somebody asked for something.
+    pub asked: AtomicI64,
+}
+
+impl Vendor {
+    /// The steps whose messages were taken, in order.
+    pub fn steps(&self) -> Vec<String> {
+        let taken = self.taken.lock().unwrap();
+        taken.iter().filter_map(|(key, _)| Some(key.split('.').nth(1)?.to_owned())).collect()
+    }
+}
+
+fn seen<T>(result: Result<T, Failure>) -> Observed<T> {
+    Observed { result, accesses: Vec::new(), refusals: Vec::new() }
+}
+
+#[async_trait]
+impl Connectors for Vendor {
+    fn digests(&self) -> BTreeMap<String, String> {
+        ["texts", "sim", "cards"].map(|name| (name.to_owned(), format!("sha256:{}", "0".repeat(64)))).into()
+    }
+    async fn send(&self, call: &Call, _: Field, text: Field) -> Observed<String> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let mut taken = self.taken.lock().unwrap();
+        if taken.iter().all(|(key, _)| *key != call.idempotency_key) {
+            taken.push((call.idempotency_key.clone(), text.value.expose_secret().to_owned()));
+        }
+        seen(Ok(format!("msg_{}", taken.len())))
+    }
+    async fn check(&self, _: &Call, _: Field) -> Observed<Signal> {
+        seen(Ok(Signal { name: "sim-swap".into(), finding: Finding::Clear, reason: "old".into() }))
+    }
+    async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
+        seen(Ok(Charged::Paid("ch_1".into())))
+    }
+    async fn perform(&self, _: &Call, _: &str, _: Vec<(String, Field)>) -> Observed<String> {
+        seen(Ok("{}".into()))
+    }
+    async fn lookup(&self, _: &Call) -> Observed<Option<Report>> {
+        seen(Ok(None))
+    }
+    fn reader(&self, _: &str) -> Option<String> {
+        None
+    }
+    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<Report>, WebhookFault> {
+        Err(WebhookFault::NoSuchConnection)
+    }
+}
+
+impl House {
+    /// A workflow with these steps. Its templates: `note` and `code`, texts without a field.
+    pub fn new(steps: &str) -> House {
+        let head = "workflow: story\ntitle: A story\npurpose: billing\nstarts: call\nuses: { texts: texts, sim: sim, cards: cards }\nsteps:\n";
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows");
+        let read = |path: &str| (path.to_owned(), std::fs::read_to_string(shipped.join(path)).unwrap());
+        let mut files: Files =
+            ["fields.yaml", "policies/assurance.yaml", "rules/tcpa.yaml", "rules/state.yaml"].map(read).into();
+        files.insert(format!("{WORKFLOW}/workflow.yaml"), format!("{head}{steps}"));
+        for name in ["note", "other"] {
+            files.insert(
+                format!("{WORKFLOW}/templates/{name}.sms.txt"),
+                format!("A {name} from {{{{ sender.name }}}}. STOP to end."),
+            );
+        }
+        House {
+            folder: TempDir::new().unwrap(),
+            clock: Arc::new(Hands(AtomicI64::new(MONDAY))),
+            vendor: Arc::default(),
+            files,
+        }
+    }
+
+    /// One life of a process: `story` runs on an engine over the folder. Whatever is not durable at its end is lost.
+    pub fn life<T>(&self, story: impl AsyncFnOnce(&Engine) -> T) -> T {
+        self.watched(None, story)
+    }
+
+    /// The same, killed at the `nth` commit: before it is durable, or after.
+    pub fn life_until_commit<T>(&self, nth: i64, moment: Moment, story: impl AsyncFnOnce(&Engine) -> T) -> T {
+        self.watched(Some((nth, moment)), story)
+    }
+
+    fn watched<T>(&self, kill: Option<(i64, Moment)>, story: impl AsyncFnOnce(&Engine) -> T) -> T {
+        let runtime = Runtime::new().unwrap();
+        let told = runtime.block_on(async { story(&self.engine(kill).await).await });
+        runtime.shutdown_background();
+        told
+    }
+
+    async fn engine(&self, kill: Option<(i64, Moment)>) -> Engine {
+        let random = Dice(AtomicU8::new(self.clock.now().to_le_bytes()[3]));
+        let fill = |out: &mut [u8]| random.fill(out);
+        let master = MasterKey::load_or_create(&self.folder.path().join("keys"), &fill).unwrap();
+        let engine = |store: SqliteStore, random| {
+            Engine::new(Parts {
+                store: Arc::new(store),
+                connectors: self.vendor.clone(),
+                clock: self.clock.clone(),
+                random: Arc::new(random),
+                vault: Arc::new(Vault::new(master)),
+                log_key: Arc::new(LogKey::from_seed("selvedge.log/story", &[7; 32]).unwrap()),
+                settings: Settings {
+                    sender: [("sender.name".to_owned(), "Riverside".to_owned())].into(),
+                    public_url: "https://pay.example.org".into(),
+                },
+            })
+        };
+        let left = AtomicI64::new(kill.map_or(0, |(nth, _)| nth));
+        let watch = kill.map(|(_, at)| {
+            let watch: selvedge_store::sqlite::writer::Watch = Arc::new(move |moment| {
+                if moment == at && left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                    panic!("killed, as the story wants it");
+                }
+            });
+            watch
+        });
+        engine(SqliteStore::open_watched(self.folder.path(), watch).await.unwrap(), random)
+    }
+
+    /// Publishes the workflow and opens an interaction for a customer with these fields.
+    pub async fn open(&self, engine: &Engine, fields: &[(&str, &str)]) -> RunId {
+        let published = engine.publish(TENANT, &self.files, WORKFLOW, &connectors()).await.unwrap();
+        let definition = published.unwrap_or_else(|found| panic!("{}", told(&found)));
+        let all = fields.iter().chain(&[("patient.mobile", "+13125550142")]);
+        let all: Vec<_> = all.map(|(path, value)| ((*path).to_owned(), SecretString::from(*value))).collect();
+        engine.put_customer(&definition.dictionary, TENANT, "c_1", &state(), &all).await.unwrap();
+        engine.open(TENANT, WORKFLOW, "c_1", "call", &maria()).await.unwrap()
+    }
+}
+
+pub fn maria() -> Who {
+    Who { actor: "person:maria".into(), ..Who::default() }
+}
+
+fn told(found: &[selvedge_workflow::source::Diagnostic]) -> String {
+    found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn state() -> CustomerState {
+    let consent = Consent {
+        purpose: "billing".into(),
+        channel: "sms".into(),
+        granted: true,
+        at: MONDAY - 90 * DAY,
+        words: "You may text me about my bill.".into(),
+    };
+    let zone = |source: &str| ZoneEvidence { zone: "America/Chicago".into(), source: source.into() };
+    CustomerState {
+        consents: vec![consent],
+        zones: vec![zone("address"), zone("phone")],
+        jurisdictions: vec!["US".into(), "US-IL".into()],
+        flags: Vec::new(),
+    }
+}
+
+fn connectors() -> BTreeMap<String, ConnectorFacts> {
+    let facts = |kind, fields: &[&str], effects: &[(&str, &str)]| ConnectorFacts {
+        kind,
+        fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+        purposes: BTreeSet::from(["identity".into(), "billing".into()]),
+        effects: effects.iter().map(|(function, class)| ((*function).to_owned(), (*class).to_owned())).collect(),
+        vendor: String::new(),
+        grant_file: "grants/x.yaml".into(),
+    };
+    let cards = ["card.number", "card.expiry-month", "card.expiry-year", "card.code"];
+    BTreeMap::from([
+        ("texts".into(), facts(ConnectorKind::Channel, &["patient.mobile", "message.text"], &[("send", "idempotent")])),
+        ("sim".into(), facts(ConnectorKind::Verifier, &["patient.mobile"], &[("check", "pure")])),
+        ("cards".into(), facts(ConnectorKind::Gateway, &cards, &[("charge", "reconcile")])),
+    ])
+}
+
+/// The facts of a record, in order.
+pub async fn facts(engine: &Engine, id: &RunId) -> Vec<Fact> {
+    let events = engine.events(id).await.unwrap();
+    events.into_iter().map(|event| Fact::from_kind_and_data(&event.kind, event.data).unwrap()).collect()
+}

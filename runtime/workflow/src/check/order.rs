@@ -1,0 +1,45 @@
+//! Proof 1, the order of it: what a step takes from another one is there on every path to it: the link that opens a
+//! payment, the offer that an amount comes from.
+
+use super::{Context, Findings};
+use crate::plan::{Amount, Carries, Exit, Node, Op};
+use crate::source::{Diagnostic, code};
+use crate::syntax::Kind;
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    for step in context.workflow.every_step() {
+        match &step.kind {
+            Kind::Communicate(communicate) => {
+                let Some(link) = &communicate.link else { continue };
+                let opens = &link.opens.value;
+                let carried = |node: &Node, exit| exit == Exit::Done && carries(node, opens);
+                if !context.workflow.step(opens).is_some_and(|target| matches!(target.kind, Kind::Pay(_))) {
+                    continue; // That there is no such payment is said elsewhere.
+                }
+                if let Some(path) = context.path_without(opens, carried) {
+                    let message = format!("a path to `{opens}` passes no message with its link");
+                    let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&link.opens.span).along(path);
+                    let help = format!("move `{}` to where every path to `{opens}` passes it", step.id.value);
+                    findings.refuse(refusal.help(help));
+                }
+            }
+            Kind::Pay(pay) => {
+                let Amount::FirstPart { offer } = crate::lower::amount(context.workflow, &pay.amount.value) else {
+                    continue;
+                };
+                let accepted = |node: &Node, exit| node.step == offer && exit == Exit::Done;
+                if let Some(path) = context.path_without(&step.id.value, accepted) {
+                    let id = &step.id.value;
+                    let message = format!("`{id}` takes its amount from `{offer}`, which a path to it does not pass");
+                    let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&pay.amount.span).along(path);
+                    findings.refuse(refusal.help(format!("move `{offer}` to where every path to `{id}` passes it")));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn carries(node: &Node, step: &str) -> bool {
+    matches!(&node.op, Op::Send { carries: Carries::Link { opens, .. }, .. } if opens == step)
+}
