@@ -83,6 +83,13 @@ impl Clock for StillClock {
     }
 }
 
+/// What the system says that time it is, in UTC microseconds.
+#[expect(clippy::disallowed_methods, reason = "the wiring is where the clock is read")]
+pub fn wall() -> Micros {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.ok().and_then(|since| Micros::try_from(since.as_micros()).ok()).unwrap_or(0)
+}
+
 /// The system's randomness.
 pub struct SystemRandom;
 

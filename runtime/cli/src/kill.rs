@@ -57,7 +57,7 @@ pub struct ToStop {
 pub struct Act {
     /// Why; it stands in the record.
     #[arg(long)]
-    reason: String,
+    pub reason: String,
     /// Who you are, for the record; the system's name for you when left out.
     #[arg(long = "as", value_name = "WHO")]
     who: Option<String>,
@@ -69,13 +69,18 @@ pub struct Act {
 impl Act {
     /// Whoever holds the data folder is no session: the record says so.
     pub fn who(&self) -> Who {
-        let name = self.who.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unnamed".into());
-        Who { actor: format!("operator:{name}"), function: Some("holder of the data folder".into()), ..Who::default() }
+        operator(self.who.as_deref())
     }
 
-    fn data(&self) -> miette::Result<PathBuf> {
+    pub fn data(&self) -> miette::Result<PathBuf> {
         data_or_demo(self.data.clone())
     }
+}
+
+/// Who acts on a data folder from the command line.
+pub fn operator(given: Option<&str>) -> Who {
+    let name = given.map(str::to_owned).or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unnamed".into());
+    Who { actor: format!("operator:{name}"), function: Some("holder of the data folder".into()), ..Who::default() }
 }
 
 pub async fn run(command: Command) -> miette::Result<ExitCode> {

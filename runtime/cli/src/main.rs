@@ -14,6 +14,7 @@ mod kill;
 mod log;
 mod node;
 mod record;
+mod retention;
 mod workflow;
 
 use std::path::PathBuf;
@@ -51,6 +52,12 @@ enum Command {
     /// Stop a workflow, a connector, a vendor, a channel or a tenant at once, and let it go on.
     #[command(subcommand)]
     Kill(kill::Command),
+    /// List and destroy what has outlived its rule.
+    #[command(subcommand)]
+    Retention(retention::Command),
+    /// Set, lift and list legal holds: what is held is not destroyed.
+    #[command(subcommand)]
+    Hold(retention::Hold),
     /// Check workflows.
     #[command(subcommand)]
     Workflow(workflow::Command),
@@ -85,6 +92,8 @@ fn main() -> ExitCode {
             Command::Restore(arguments) => backup::restore(arguments).await,
             Command::Record(command) => record::run(command).await,
             Command::Kill(command) => kill::run(command).await,
+            Command::Retention(command) => retention::run(command).await,
+            Command::Hold(command) => retention::hold(command).await,
             Command::Workflow(command) => workflow::run(command).await,
             Command::Connector(command) => connector::run(command).await,
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use selvedge_policy::RuleSet;
+use selvedge_policy::{Retention, RuleSet};
 use selvedge_workflow::dictionary::Dictionary;
 use selvedge_workflow::plan::Plan;
 use selvedge_workflow::source::Diagnostic;
@@ -13,6 +13,8 @@ use crate::error::EngineError;
 
 /// The file in a definition that keeps what the connectors could do when it was published.
 const FACTS: &str = "connectors.json";
+/// How long what is kept; see [`Retention`].
+pub const RETENTION: &str = "policies/retention.yaml";
 
 /// A definition, compiled.
 pub struct Definition {
@@ -49,10 +51,13 @@ impl Definition {
         let rules_files =
             files.iter().filter(|(p, _)| p.starts_with("rules/")).map(|(p, t)| (p.clone(), t.clone())).collect();
         let rules = RuleSet::load(&rules_files);
-        let (Checked { plan, proofs, warnings }, rules) = match (compiled, rules) {
-            (Ok(checked), Ok(rules)) => (checked, rules),
-            (checked, rules) => {
-                return Err(checked.err().into_iter().flatten().chain(rules.err().into_iter().flatten()).collect());
+        // What is kept follows the policy of the day, not the one that a run pinned; but none is published broken.
+        let kept = files.get(RETENTION).map_or(Ok(Retention::default()), |text| Retention::load(RETENTION, text));
+        let (Checked { plan, proofs, warnings }, rules) = match (compiled, rules, kept) {
+            (Ok(checked), Ok(rules), Ok(_)) => (checked, rules),
+            (checked, rules, kept) => {
+                let all = [checked.err(), rules.err(), kept.err()];
+                return Err(all.into_iter().flatten().flatten().collect());
             }
         };
         let dictionary = Dictionary::read(DICTIONARY, files.get(DICTIONARY).map_or("", String::as_str))?;

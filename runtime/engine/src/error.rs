@@ -188,6 +188,16 @@ pub enum EngineError {
         /// How much is allowed.
         limit: usize,
     },
+    /// No such hold is in force.
+    #[error("there is no legal hold `{hold}` in force")]
+    #[diagnostic(
+        code(E521),
+        help("`selvedge hold list` shows those in force; `selvedge record export holds` also those that were lifted")
+    )]
+    NoSuchHold {
+        /// As given.
+        hold: String,
+    },
     /// The node takes no work for a while.
     #[error("the node takes no work now: {why}")]
     #[diagnostic(

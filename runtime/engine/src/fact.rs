@@ -385,6 +385,20 @@ pub enum Fact {
         /// Where the run goes on.
         next: Next,
     },
+    /// Values that this record commits to outlived their rule: their keys were destroyed, and nobody can open them.
+    #[serde(rename = "values.destroyed")]
+    Destroyed {
+        /// The classes of the data dictionary that they were of.
+        classes: Vec<String>,
+        /// The rule that kept them longest.
+        rule: String,
+        /// The law behind it.
+        cite: String,
+        /// How long that is after the interaction closed: `6y`.
+        keep: String,
+        /// When it closed.
+        closed: Micros,
+    },
     /// The interaction is over.
     #[serde(rename = "interaction.closed")]
     Closed {

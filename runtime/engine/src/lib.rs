@@ -23,6 +23,7 @@ pub mod money;
 pub mod page;
 pub mod ports;
 mod restored;
+pub mod retention;
 pub mod run;
 pub mod signal;
 pub mod switches;

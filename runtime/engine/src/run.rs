@@ -237,7 +237,7 @@ impl Run {
             self.halted = None;
         }
         match fact {
-            Fact::Opened { .. } | Fact::Reported { .. } | Fact::Read { .. } => {}
+            Fact::Opened { .. } | Fact::Reported { .. } | Fact::Read { .. } | Fact::Destroyed { .. } => {}
             Fact::ContactDecided { moment, decision, next, .. } => {
                 match (next, &decision.verdict, self.effect().cloned()) {
                     (Some(next), _, _) => self.enter(next),

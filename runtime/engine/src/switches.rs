@@ -12,6 +12,8 @@
 
 mod kill;
 
+pub(crate) use kill::a_reason;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -5,6 +5,7 @@
 //!
 //! - [`RuleSet::decide`]: contact rules, which are dated data in `workflows/rules/*.yaml`;
 //! - [`assess`]: does an assertion of identity suffice at this moment;
+//! - [`Retention::until`]: how long is it kept, by which rule;
 //! - [`Access::authorize`]: who may do what, written in Cedar in `workflows/policies/access.cedar`.
 //!
 //! Read `tests/contact.rs` first: the law as a table.
@@ -17,6 +18,7 @@ mod assurance;
 mod contact;
 mod decision;
 mod hours;
+mod retention;
 mod rules;
 
 pub use access::{Access, Principal, Resource};
@@ -24,6 +26,7 @@ pub use assurance::{Assertion, assess};
 pub use contact::{Consent, Contact, CustomerState, ZoneEvidence};
 pub use decision::{Decision, Reason, Verdict};
 pub use hours::{Hours, MAX_DEFER_DAYS};
+pub use retention::{Keep, Retention, RetentionRule};
 pub use rules::{Rule, RuleSet, Then};
 
 /// The codes of this room, in one place. Each has a page in `runtime/docs/errors/`.

@@ -274,7 +274,7 @@ fn time(text: &str) -> Option<Time> {
     (time.strftime("%H:%M").to_string() == text).then_some(time)
 }
 
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let known = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '.' || letter == '-';
     text.len() <= 64 && text.starts_with(|letter: char| letter.is_ascii_lowercase()) && text.chars().all(known)
 }

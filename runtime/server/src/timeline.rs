@@ -168,6 +168,10 @@ fn say(fact: &Fact) -> Said {
         Fact::CardForgotten { node, why, .. } => {
             Said::warning(format!("{}: the card must be entered again", step_of(node))).with([why.clone()])
         }
+        Fact::Destroyed { classes, rule, cite, keep, closed } => {
+            Said::plain(format!("keys destroyed: {} cannot be opened any more", classes.join(", ")))
+                .with([format!("{rule} ({cite}): kept {keep} after {}", moment_of(*closed))])
+        }
         Fact::Restored { until } => Said::warning("restored from a backup").with([format!(
             "what happened after {} may be missing here; the vendor is asked before money moves",
             moment_of(*until)

@@ -7,6 +7,7 @@ mod journal;
 mod leases;
 mod log;
 mod open;
+mod retention;
 mod safe;
 mod sessions;
 mod switches;

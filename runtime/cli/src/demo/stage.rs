@@ -23,7 +23,7 @@ use crate::clock::StoryClock;
 use crate::failure::Failure;
 use crate::node::{self, Folder};
 use crate::record::TENANT;
-use crate::{connector, home, log};
+use crate::{connector, home, log, retention};
 
 /// The workflow of the story.
 pub const WORKFLOW: &str = "healthcare-balance";
@@ -139,6 +139,10 @@ impl Stage {
         tokio::spawn({
             let engine = engine.clone();
             async move { engine.run().await }
+        });
+        tokio::spawn({
+            let (engine, policy) = (engine.clone(), retention::policy(&files)?);
+            async move { engine.sweep(TENANT, &policy).await }
         });
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

@@ -386,6 +386,50 @@ pub trait Sessions: Send + Sync {
     async fn touch_session(&self, token_hash: &str, at: Micros) -> Result<(), StoreError>;
 }
 
+/// An interaction that is over, and of which something can still be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The interaction.
+    pub interaction: String,
+    /// Its workflow.
+    pub workflow: String,
+    /// Its customer.
+    pub customer: String,
+    /// When it closed.
+    pub closed: Micros,
+    /// The classes that it has data keys of.
+    pub classes: Vec<String>,
+}
+
+/// The end of some of a record's data keys, and of what they sealed.
+#[derive(Clone, Debug)]
+pub struct Destruction {
+    /// The record.
+    pub id: RunId,
+    /// The events that say so, next in the record.
+    pub events: Vec<Sealed>,
+    /// The classes whose keys go.
+    pub classes: Vec<String>,
+    /// The record of legal holds, and how many events it had when this was decided.
+    pub holds: (RunId, u64),
+}
+
+/// What is kept beside records of runs that are over.
+#[async_trait]
+pub trait Keeping: Send + Sync {
+    /// Interactions that closed before `before` and have data keys, by the time that they closed, beyond `after`.
+    async fn openable(
+        &self,
+        tenant: &str,
+        before: Micros,
+        after: Option<&(Micros, String)>,
+        limit: u32,
+    ) -> Result<Vec<Kept>, StoreError>;
+    /// Destroys keys in one transaction with the events that say so. [`StoreError::Conflict`]: the record or that of
+    /// the holds has other events than this was decided on; nothing was destroyed.
+    async fn destroy(&self, destruction: Destruction) -> Result<(), StoreError>;
+}
+
 /// Everything that a store is.
-pub trait Store: Journal + Switchboard + Log + Customers + Safe + Definitions + Sessions {}
-impl<T: Journal + Switchboard + Log + Customers + Safe + Definitions + Sessions> Store for T {}
+pub trait Store: Journal + Switchboard + Log + Customers + Safe + Keeping + Definitions + Sessions {}
+impl<T: Journal + Switchboard + Log + Customers + Safe + Keeping + Definitions + Sessions> Store for T {}

@@ -314,7 +314,7 @@ fn channel(definition: &Definition, node: &Node) -> Option<String> {
 }
 
 /// A reason that says something.
-fn a_reason(given: &str) -> Result<String, EngineError> {
+pub(crate) fn a_reason(given: &str) -> Result<String, EngineError> {
     let reason = given.trim();
     let good = (3..=MAX_REASON_BYTES).contains(&reason.len()) && !reason.chars().any(char::is_control);
     if good { Ok(reason.to_owned()) } else { Err(EngineError::NoReason) }

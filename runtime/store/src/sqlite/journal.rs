@@ -21,13 +21,20 @@ use super::{SqliteStore, switches, unavailable};
 impl Journal for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
         let (id, lease, release) = (commit.id.clone(), commit.lease, commit.release);
-        // A record that is being opened is nobody's yet.
-        if commit.events.first().is_none_or(|event| event.seq > 0) {
+        // A record that is being opened is nobody's yet. Its lease is there before its row is, or else the scheduler
+        // would find the run with nobody to drive it.
+        let opening = commit.events.first().is_some_and(|event| event.seq == 0);
+        let opens = opening && self.leases.open(&id, lease);
+        if !opening {
             self.leases.check(&id, lease)?;
         }
-        self.writer.run("write a turn", move |desk| write_turn(desk, commit)).await?;
-        self.leases.written(&id, lease, release);
-        Ok(())
+        let written = self.writer.run("write a turn", move |desk| write_turn(desk, commit)).await;
+        match &written {
+            Ok(()) if release => self.leases.give_back(&id, lease),
+            Err(_) if opens => self.leases.give_back(&id, lease),
+            _ => {}
+        }
+        written
     }
 
     async fn record(&self, id: &RunId) -> Result<Vec<Stored>, StoreError> {
@@ -251,10 +258,11 @@ pub(super) async fn length(desk: &mut Desk, id: &RunId) -> Result<u64, StoreErro
 }
 
 async fn write_summary(desk: &mut Desk, id: &RunId, s: Summary) -> Result<(), StoreError> {
-    let sql = "INSERT INTO runs (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, halted) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    let sql = "INSERT INTO runs (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, halted, \
+               closed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, CASE WHEN ?9 THEN ?7 END) \
                ON CONFLICT (tenant, interaction) DO UPDATE SET updated = excluded.updated, at = excluded.at, \
-               over = excluded.over, busy = excluded.busy, wake = excluded.wake, halted = excluded.halted";
+               over = excluded.over, busy = excluded.busy, wake = excluded.wake, halted = excluded.halted, \
+               closed = coalesce(closed, excluded.closed)";
     let query = sqlx::query(sql)
         .bind(&id.tenant)
         .bind(&id.interaction)

@@ -1,6 +1,7 @@
 //! Who drives which run. One node owns the folder (`node.lock`), so its leases lie in memory and end with it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use selvedge_engine::StoreError;
@@ -51,12 +52,14 @@ impl Leases {
         }
     }
 
-    /// After a commit that went well: the lease is there, or given back.
-    pub fn written(&self, id: &RunId, lease: Lease, release: bool) {
-        if release {
-            self.give_back(id, lease);
-        } else {
-            self.table().held.insert(id.clone(), lease);
+    /// The lease of a run that is being opened. `false`: somebody has one, so its record is there.
+    pub fn open(&self, id: &RunId, lease: Lease) -> bool {
+        match self.table().held.entry(id.clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(lease);
+                true
+            }
         }
     }
 

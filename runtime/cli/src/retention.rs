@@ -1,0 +1,144 @@
+//! `selvedge retention …` and `selvedge hold …`: what is due to be destroyed by which rule, and what is held all the
+//! same; beside the node that may run in the data folder.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Subcommand;
+use selvedge_engine::Engine;
+use selvedge_engine::definition::RETENTION;
+use selvedge_policy::Retention;
+use selvedge_record::time::to_rfc3339;
+use selvedge_workflow::Files;
+
+use crate::clock::{StoryClock, wall};
+use crate::failure::Failure;
+use crate::kill::{Act, operator};
+use crate::node::Folder;
+use crate::record::TENANT;
+use crate::{data_or_demo, home};
+
+/// How many lines `due` prints.
+const MAX_LISTED: usize = 1000;
+const DAY: i64 = 86_400_000_000;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List what has outlived its rule, and what holds it all the same.
+    Due {
+        /// As it will be so many days from now.
+        #[arg(long, value_name = "DAYS", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=40_000))]
+        ahead: i64,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+        /// The data folder; the demonstration's when left out.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Destroy the keys of what is due and not held, now; a node does it once a day.
+    Run {
+        /// Who you are, for the record; the system's name for you when left out.
+        #[arg(long = "as", value_name = "WHO")]
+        who: Option<String>,
+        /// The data folder; the demonstration's when left out.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Hold {
+    /// Hold an interaction, or a customer with all of theirs: nothing of it is destroyed until the hold is lifted.
+    Set {
+        /// `int_…`, or the customer's id.
+        on: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Lift a hold.
+    Lift {
+        /// `hold-3`, as `list` shows it.
+        hold: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// List the holds in force, oldest first; `record export holds` has all that ever were.
+    List {
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+        /// The data folder; the demonstration's when left out.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+}
+
+/// The retention rules among the definitions; where there is no such file, everything is kept.
+pub fn policy(files: &Files) -> Result<Retention, Failure> {
+    let Some(text) = files.get(RETENTION) else { return Ok(Retention::default()) };
+    Retention::load(RETENTION, text).map_err(|findings| Failure::Findings { findings })
+}
+
+/// An engine that knows what time it is: never before what is in the folder.
+async fn engine(data: &Path, ahead: i64) -> miette::Result<Engine> {
+    let folder = Folder::beside(data).await?;
+    let now = wall().max(folder.newest().await?.unwrap_or(0));
+    Ok(folder.reader(Arc::new(StoryClock::at(now + ahead * DAY))))
+}
+
+pub async fn run(command: Command) -> miette::Result<ExitCode> {
+    let policy = policy(&home::definitions(&home::find()?)?)?;
+    match command {
+        Command::Due { ahead, json, data } => {
+            let due = engine(&data_or_demo(data)?, ahead).await?.due(TENANT, &policy, MAX_LISTED).await?;
+            if json {
+                say!("{}", serde_json::json!(due));
+                return Ok(ExitCode::SUCCESS);
+            }
+            if due.is_empty() {
+                eprintln!("nothing is due");
+            }
+            for due in due {
+                let held = due.held.map_or_else(String::new, |hold| format!("  HELD by {hold}"));
+                say!("{}  {:<6} since {}{held}", due.interaction, due.class, to_rfc3339(due.since)?);
+                say!("    {}: {} after {} ({})", due.rule, due.keep, to_rfc3339(due.closed)?, due.cite);
+            }
+        }
+        Command::Run { who, data } => {
+            let engine = engine(&data_or_demo(data)?, 0).await?;
+            let swept = engine.destroy_due(TENANT, &operator(who.as_deref()), &policy).await?;
+            say!("{} keys destroyed, {} held", swept.destroyed, swept.held);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn hold(command: Hold) -> miette::Result<ExitCode> {
+    match command {
+        Hold::Set { on, act } => {
+            let engine = engine(&act.data()?, 0).await?;
+            let hold = engine.set_hold(TENANT, &act.who(), &on, &act.reason).await?;
+            say!("{hold}  holds {on} until `selvedge hold lift {hold} --reason …`");
+        }
+        Hold::Lift { hold, act } => {
+            engine(&act.data()?, 0).await?.lift_hold(TENANT, &act.who(), &hold, &act.reason).await?;
+            say!("{hold} is lifted");
+        }
+        Hold::List { json, data } => {
+            let holds = engine(&data_or_demo(data)?, 0).await?.holds(TENANT).await?.in_force;
+            if json {
+                say!("{}", serde_json::json!(holds));
+                return Ok(ExitCode::SUCCESS);
+            }
+            if holds.is_empty() {
+                eprintln!("nothing is held");
+            }
+            for hold in holds {
+                say!("{}  {}  since {} by {}: {}", hold.id, hold.on, to_rfc3339(hold.at)?, hold.by, hold.reason);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

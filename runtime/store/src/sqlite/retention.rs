@@ -1,0 +1,62 @@
+//! What can still be opened, and its end.
+
+use async_trait::async_trait;
+use selvedge_engine::StoreError;
+use selvedge_engine::ports::Micros;
+use selvedge_engine::ports::store::{Destruction, Keeping, Kept};
+use sqlx::Row;
+
+use super::journal::{length, write_events};
+use super::{SqliteStore, unavailable};
+
+#[async_trait]
+impl Keeping for SqliteStore {
+    async fn openable(
+        &self,
+        tenant: &str,
+        before: Micros,
+        after: Option<&(Micros, String)>,
+        limit: u32,
+    ) -> Result<Vec<Kept>, StoreError> {
+        let sql = "SELECT r.interaction, r.workflow, r.customer, r.closed, group_concat(k.class) AS classes \
+                   FROM runs r JOIN data_keys k ON k.tenant = r.tenant AND k.subject = r.interaction \
+                   WHERE r.tenant = ? AND r.closed < ? AND (r.closed, r.interaction) > (?, ?) \
+                   GROUP BY r.closed, r.interaction ORDER BY r.closed, r.interaction LIMIT ?";
+        let (closed, interaction) = after.map_or((i64::MIN, ""), |(closed, interaction)| (*closed, interaction));
+        let query = sqlx::query(sql).bind(tenant).bind(before).bind(closed).bind(interaction).bind(limit);
+        let rows = query.fetch_all(&self.read).await.map_err(unavailable("look for what is due"))?;
+        let kept = |row: &sqlx::sqlite::SqliteRow| Kept {
+            interaction: row.get("interaction"),
+            workflow: row.get("workflow"),
+            customer: row.get("customer"),
+            closed: row.get("closed"),
+            classes: row.get::<&str, _>("classes").split(',').map(str::to_owned).collect(),
+        };
+        Ok(rows.iter().map(kept).collect())
+    }
+
+    async fn destroy(&self, destruction: Destruction) -> Result<(), StoreError> {
+        self.writer
+            .run("destroy data keys", move |desk| {
+                Box::pin(async move {
+                    let Destruction { id, events, classes, holds: (holds, known) } = destruction;
+                    if length(desk, &holds).await? != known {
+                        return Err(StoreError::Conflict { interaction: holds.interaction });
+                    }
+                    write_events(desk, &id, events).await?;
+                    let both = [
+                        "DELETE FROM data_keys WHERE tenant = ? AND subject = ? AND class = ?",
+                        "DELETE FROM sealed WHERE tenant = ? AND interaction = ? AND class = ?",
+                    ];
+                    for class in &classes {
+                        for sql in both {
+                            let query = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).bind(class);
+                            query.execute(&mut desk.connection).await.map_err(unavailable("destroy a data key"))?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
