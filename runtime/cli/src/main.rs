@@ -13,8 +13,10 @@ mod home;
 mod kill;
 mod log;
 mod node;
+mod policy;
 mod record;
 mod retention;
+mod rules;
 mod workflow;
 
 use std::path::PathBuf;
@@ -64,6 +66,12 @@ enum Command {
     /// Look at connectors.
     #[command(subcommand)]
     Connector(connector::Command),
+    /// Ask the policies whether a contact would be allowed, and play their tables.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// List the rules.
+    #[command(subcommand)]
+    Rules(rules::Command),
 }
 
 /// Where the demonstration keeps its data when nobody says otherwise, below the project's folder.
@@ -96,6 +104,8 @@ fn main() -> ExitCode {
             Command::Hold(command) => retention::hold(command).await,
             Command::Workflow(command) => workflow::run(command).await,
             Command::Connector(command) => connector::run(command).await,
+            Command::Policy(command) => policy::run(command).await,
+            Command::Rules(command) => rules::run(command).await,
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
+use selvedge_policy::{Contacted, Past};
 use selvedge_vault::link_id;
 use selvedge_workflow::dictionary::Class;
 use selvedge_workflow::plan::{Amount, Carries, Node, Op};
@@ -11,7 +12,7 @@ use selvedge_workflow::template::Template;
 
 use crate::decide::{self, Outcome};
 use crate::definition::Definition;
-use crate::drive::connector_actor;
+use crate::drive::{channel, connector_actor};
 use crate::engine::Engine;
 use crate::error::{EngineError, StoreError};
 use crate::fact::{Commitment, Fact, Moment};
@@ -81,6 +82,12 @@ impl Engine {
             carries,
         };
         turn.add(&Who::host(), self.now(), intended)?;
+        if let Op::Send { purpose, .. } = &node.op {
+            // Counted as soon as it may leave: of what may have been sent nobody should count too little.
+            let (channel, purpose) = (channel(&definition.plan, node).to_owned(), purpose.clone());
+            let made = Contacted { past: Past::Contact, channel, purpose, account: None, at: turn.run.updated };
+            turn.contact(&effect.key, Some(made));
+        }
         if !self.flush(turn).await? {
             return Ok(());
         }

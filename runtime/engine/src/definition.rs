@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use selvedge_policy::{Retention, RuleSet};
+use selvedge_policy::{Policies, Retention, RuleSet};
 use selvedge_workflow::dictionary::Dictionary;
 use selvedge_workflow::plan::Plan;
 use selvedge_workflow::source::Diagnostic;
@@ -45,11 +45,12 @@ impl Definition {
     ) -> Result<Definition, Vec<Diagnostic>> {
         let mut files = bundle(all, workflow);
         for prefix in ["rules/", "policies/", "grants/"] {
-            files.extend(all.iter().filter(|(path, _)| path.starts_with(prefix)).map(|(p, t)| (p.clone(), t.clone())));
+            let in_force = |path: &str| path.starts_with(prefix) && !Policies::is_table(path);
+            files.extend(all.iter().filter(|(path, _)| in_force(path)).map(|(p, t)| (p.clone(), t.clone())));
         }
         let compiled = compile(&files, workflow, connectors);
         let rules_files =
-            files.iter().filter(|(p, _)| p.starts_with("rules/")).map(|(p, t)| (p.clone(), t.clone())).collect();
+            files.iter().filter(|(p, _)| Policies::is_pack(p)).map(|(p, t)| (p.clone(), t.clone())).collect();
         let rules = RuleSet::load(&rules_files);
         // What is kept follows the policy of the day, not the one that a run pinned; but none is published broken.
         let kept = files.get(RETENTION).map_or(Ok(Retention::default()), |text| Retention::load(RETENTION, text));

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use selvedge_policy::{Contact, Verdict};
 use selvedge_workflow::expression::Undecided;
-use selvedge_workflow::plan::{Exit, Node, Op};
+use selvedge_workflow::plan::{Exit, Node, Op, Plan};
 
 use crate::decide::{self, Next};
 use crate::definition::Definition;
@@ -226,14 +226,21 @@ impl Engine {
         node: &Node,
         moment: Moment,
     ) -> Result<bool, EngineError> {
-        let Op::Send { purpose, template, .. } = &node.op else { return Ok(true) };
-        let channel = definition.plan.templates.get(template).map_or("unknown", |t| t.medium.as_str());
+        let Op::Send { purpose, .. } = &node.op else { return Ok(true) };
+        let channel = channel(&definition.plan, node);
         let (customer, version) = self.inner.values.customer(&turn.run.id.tenant, &turn.run.customer).await?;
         if let (Moment::Sending, Some(version)) = (moment, version) {
             turn.rests_on(version);
         }
         let now = self.now();
-        let decision = definition.rules.decide(&Contact { purpose, channel, at: now, customer: &customer });
+        let contact = Contact::new(purpose, channel, now, &customer);
+        // Its own earlier attempt does not stand in a message's way.
+        let (run, key) = (&turn.run, turn.run.key(&node.name));
+        let mut tallies = Vec::new();
+        for count in definition.rules.counts(&contact) {
+            tallies.push(self.store().tally(&run.id.tenant, &run.customer, &key, &count).await?);
+        }
+        let decision = definition.rules.decide(&Contact { tallies: &tallies, ..contact });
         let permitted = decision.verdict == Verdict::Permit;
         turn.add(
             &Who::host(),
@@ -305,6 +312,12 @@ impl Engine {
             Fact::Offered { node: node.name.clone(), terms, payments: *payments, until: now + within },
         )
     }
+}
+
+/// The channel that a node sends by: its template's medium.
+pub(crate) fn channel<'p>(plan: &'p Plan, node: &Node) -> &'p str {
+    let Op::Send { template, .. } = &node.op else { return "unknown" };
+    plan.templates.get(template).map_or("unknown", |template| template.medium.as_str())
 }
 
 /// The actor of what a connector did: its name and the digest that the run pinned.

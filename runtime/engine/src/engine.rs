@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use selvedge_policy::CustomerState;
+use selvedge_policy::{Contacted, CustomerState, Past};
 use selvedge_record::{Draft, Event, Head, LogKey};
 use selvedge_vault::{Transient, Vault};
 use selvedge_workflow::dictionary::Dictionary;
@@ -38,6 +38,8 @@ const IDLE: Micros = 5_000_000;
 const ELSEWHERE: Micros = 50_000;
 const MAX_LOOKS: u32 = 100;
 
+/// The channel of an interaction in which somebody speaks with the customer.
+const CALL: &str = "call";
 /// How long a run waits when the store did not answer.
 const TRY_AGAIN: Micros = 1_000_000;
 /// How long a run waits that met what should not be; somebody may mend it meanwhile.
@@ -250,6 +252,12 @@ impl Engine {
         })?;
         let run = Run::begin(&id, head, &digest, now, &fact)?;
         let mut turn = Turn::opening(run, &definition.plan.purpose, first);
+        if channel == CALL {
+            // Whoever called whom, a conversation counts for the rules that ask for quiet after one.
+            let (channel, purpose) = (channel.to_owned(), definition.plan.purpose.clone());
+            let spoken = Contacted { past: Past::Conversation, channel, purpose, account: None, at: now };
+            turn.contact(&id.interaction, Some(spoken));
+        }
         let opened = self.store().commit(turn.take(false)).await.map_err(EngineError::from);
         opened.inspect_err(|error| self.doubt(error))?;
         *self.slot(&id).held.lock().await = Some(Held { lease: Lease::OPENING, run: Some(turn.run) });

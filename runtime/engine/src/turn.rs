@@ -1,11 +1,12 @@
 //! A turn of a run: facts gather in memory, each already part of the chain, and become durable together.
 
+use selvedge_policy::Contacted;
 use selvedge_record::{Draft, Sealed};
 
 use crate::error::EngineError;
 use crate::fact::Fact;
 use crate::ports::Micros;
-use crate::ports::store::{Commit, Known, Lease, Link, SealedValue};
+use crate::ports::store::{Commit, ContactChange, Known, Lease, Link, SealedValue};
 use crate::run::Run;
 use crate::signal::Who;
 
@@ -23,6 +24,7 @@ pub struct Turn {
     links: Vec<Link>,
     forget_card: Option<String>,
     rests_on: Option<i64>,
+    contacts: Vec<ContactChange>,
     guard: Option<Guard>,
     /// It was taken back to before its guard; mail that it had taken in lies in the inbox again.
     pub taken_back: bool,
@@ -35,6 +37,7 @@ struct Guard {
     consumed: usize,
     sealed: usize,
     links: usize,
+    contacts: usize,
 }
 
 impl Turn {
@@ -50,6 +53,7 @@ impl Turn {
             links: Vec::new(),
             forget_card: None,
             rests_on: None,
+            contacts: Vec::new(),
             guard: None,
             taken_back: false,
         }
@@ -82,6 +86,13 @@ impl Turn {
         if before.is_some() && (after != before || paid) {
             self.forget_card = before;
         }
+        // A message that certainly did not leave is no contact.
+        if let Fact::Done { key, exit, .. } = &fact
+            && exit == "failed"
+            && self.run.messages.values().any(|sent| sent == key)
+        {
+            self.contact(key, None);
+        }
         self.events.push(sealed);
         Ok(())
     }
@@ -99,6 +110,7 @@ impl Turn {
             consumed: self.consumed.len(),
             sealed: self.sealed.len(),
             links: self.links.len(),
+            contacts: self.contacts.len(),
         });
     }
 
@@ -114,6 +126,7 @@ impl Turn {
             commit.consumed.truncate(guard.consumed);
             commit.sealed.truncate(guard.sealed);
             commit.links.truncate(guard.links);
+            commit.contacts.truncate(guard.contacts);
         }
         self.taken_back = true;
         // What the customer's state was read for came after.
@@ -129,6 +142,11 @@ impl Turn {
     /// A link that the facts of this turn issue.
     pub fn link(&mut self, link: Link) {
         self.links.push(link);
+    }
+
+    /// A contact that the facts of this turn make, or take back.
+    pub fn contact(&mut self, key: &str, made: Option<Contacted>) {
+        self.contacts.push(ContactChange { customer: self.run.customer.clone(), key: key.into(), made });
     }
 
     /// The facts of this turn were decided on this version of the customer's state.
@@ -179,6 +197,7 @@ impl Turn {
                 becomes: None,
             }),
             epoch: self.epoch(),
+            contacts: std::mem::take(&mut self.contacts),
         }
     }
 }

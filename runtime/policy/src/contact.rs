@@ -1,63 +1,44 @@
 //! May this customer be contacted, by this channel, for this purpose, at this moment?
 
-use std::collections::BTreeMap;
+mod judge;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use selvedge_workflow::source::DAY;
 
+use crate::customer::CustomerState;
 use crate::decision::{Decision, Reason, Verdict};
+use crate::history::Tally;
 use crate::hours::{Hours, MAX_DEFER_DAYS, earliest_for_all};
-use crate::rules::{Rule, RuleSet, Then};
+use crate::rules::{RuleSet, Then, time};
 
 /// A contact that is wanted. It is decided twice: when it is queued and when it is about to leave.
 #[derive(Clone, Copy, Debug)]
 pub struct Contact<'a> {
-    /// Why: `billing`, `identity`.
+    /// Why: `billing`, `identity`, `collections`.
     pub purpose: &'a str,
-    /// By what: `sms`, `call`, `email`.
+    /// By what: one of [`CHANNELS`](crate::CHANNELS).
     pub channel: &'a str,
+    /// In whose name; empty: the organisation's.
+    pub sender: &'a str,
+    /// About which account or debt; `None`: about none in particular, and then what is counted per account is counted
+    /// over all of the customer's.
+    pub account: Option<&'a str>,
     /// When, in UTC microseconds.
     pub at: i64,
     /// What is known of the customer.
     pub customer: &'a CustomerState,
+    /// The answers to [`RuleSet::counts`], in any order. Where one is missing, nothing is permitted.
+    pub tallies: &'a [Tally],
 }
 
-/// What is known of a customer, as far as contact rules ask.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CustomerState {
-    /// Everything that was ever said about consent, in any order.
-    pub consents: Vec<Consent>,
-    /// Where the customer's clock may be. When clues conflict, all of them have to be satisfied (12 CFR 1006.6(b)).
-    pub zones: Vec<ZoneEvidence>,
-    /// Whose law applies: `US`, `US-IL`.
-    pub jurisdictions: Vec<String>,
-    /// What else is known: `opted-out`.
-    pub flags: Vec<String>,
-}
-
-/// A consent that was given or taken away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Consent {
-    /// For this purpose alone.
-    pub purpose: String,
-    /// By this channel alone.
-    pub channel: String,
-    /// Given, or taken away.
-    pub granted: bool,
-    /// When, in UTC microseconds. The latest counts.
-    pub at: i64,
-    /// The words or the act.
-    pub words: String,
-}
-
-/// One clue to the customer's time zone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ZoneEvidence {
-    /// The zone's IANA name: `America/Chicago`.
-    pub zone: String,
-    /// What it was concluded from: `address`, `phone`.
-    pub source: String,
+impl<'a> Contact<'a> {
+    /// A contact in the organisation's name, about no account in particular, of which nothing was counted.
+    #[must_use]
+    pub fn new(purpose: &'a str, channel: &'a str, at: i64, customer: &'a CustomerState) -> Self {
+        Contact { purpose, channel, sender: "", account: None, at, customer, tallies: &[] }
+    }
 }
 
 impl RuleSet {
@@ -69,27 +50,33 @@ impl RuleSet {
             let says = "the moment of the contact is beyond every calendar";
             return Decision::deny(vec![Reason::new("default", "", Verdict::Deny, says)]);
         };
-        let rules: Vec<&Rule> = self.rules().iter().filter(|rule| rule.applies(contact, at)).collect();
-        if rules.is_empty() {
+        let mut rules = self.rules().iter().filter(|rule| rule.applies(contact, at)).peekable();
+        if rules.peek().is_none() {
             return Decision::deny(vec![no_rule(contact)]);
         }
 
-        let zones = Zones::of(contact.customer);
-        let mut reasons: Vec<Reason> = rules
-            .iter()
-            .flat_map(|rule| match &rule.then {
-                Then::Hours(hours) => judge_hours(rule, *hours, &zones, at),
-                Then::Consent => vec![judge_consent(rule, contact)],
-                Then::NotFlagged(flag) => vec![judge_flag(rule, flag, contact.customer)],
-            })
-            .collect();
+        let here = Whereabouts::of(contact.customer, at);
+        let mut reasons = Vec::with_capacity(2 * self.rules().len().min(16));
+        // Where somebody says "not yet": the hours to be met, and a moment before which nothing else permits.
+        let (mut windows, mut not_before) = (Vec::new(), at);
+        for rule in rules {
+            let first = reasons.len();
+            judge::ask(rule, contact, &here, at, &mut reasons);
+            match &rule.then {
+                Then::Hours(hours) => windows.push(&**hours),
+                Then::Convenient => windows.extend(&here.convenient),
+                _ => not_before = reasons[first..].iter().fold(not_before, |latest, reason| latest.max(begin(reason))),
+            }
+        }
 
         let denied = reasons.iter().any(|reason| reason.verdict == Verdict::Deny);
         let deferred = reasons.iter().any(|reason| reason.verdict != Verdict::Permit);
         let verdict = if denied {
             Verdict::Deny
         } else if deferred {
-            match earliest_for_all(&windows(&rules, &zones), at) {
+            let places = here.places.iter().map(|place| &place.zone);
+            let windows: Vec<_> = places.flat_map(|zone| windows.iter().map(move |hours| (*hours, zone))).collect();
+            match earliest_for_all(&windows, not_before, at) {
                 Some(until) => Verdict::Defer { until: until.as_microsecond() },
                 None => {
                     reasons.push(no_moment());
@@ -103,103 +90,79 @@ impl RuleSet {
     }
 }
 
-/// The zones that the clues name, each with all its sources, and the names that no zone has.
-#[derive(Default)]
-struct Zones {
-    known: BTreeMap<String, (TimeZone, Vec<String>)>,
-    unknown: Vec<String>,
+/// The moment from which on this reason no longer stands in the way.
+fn begin(reason: &Reason) -> Timestamp {
+    match reason.verdict {
+        Verdict::Defer { until } => Timestamp::from_microsecond(until).unwrap_or(Timestamp::MAX),
+        Verdict::Permit | Verdict::Deny => Timestamp::MIN,
+    }
 }
 
-impl Zones {
-    fn of(customer: &CustomerState) -> Self {
-        let mut zones = Zones::default();
-        for clue in &customer.zones {
-            match TimeZone::get(&clue.zone) {
+/// Where the customer's clock may be, worked out once for all rules.
+struct Whereabouts<'a> {
+    /// One for each zone that the clues name, by name.
+    places: Vec<Place<'a>>,
+    /// The sources of clues whose zone does not exist.
+    unknown: Vec<&'a str>,
+    /// The customer's own hours; `Err`: they said some, and nobody can read them.
+    convenient: Result<Hours, ()>,
+}
+
+/// One zone, with all its sources.
+struct Place<'a> {
+    name: &'a str,
+    zone: TimeZone,
+    sources: String,
+    local: DateTime,
+    /// The local time as decisions write it.
+    text: String,
+}
+
+impl<'a> Whereabouts<'a> {
+    fn of(customer: &'a CustomerState, at: Timestamp) -> Self {
+        let mut clues: Vec<(&str, &str)> =
+            customer.zones.iter().map(|clue| (clue.zone.as_str(), clue.source.as_str())).collect();
+        clues.sort_unstable();
+        clues.dedup();
+        let (mut places, mut unknown): (Vec<Place<'a>>, Vec<&str>) = (Vec::new(), Vec::new());
+        for (name, source) in clues {
+            if let Some(place) = places.last_mut().filter(|place| place.name == name) {
+                place.sources.push_str(" and ");
+                place.sources.push_str(source);
+                continue;
+            }
+            match TimeZone::get(name) {
                 Ok(zone) => {
-                    let (_, sources) = zones.known.entry(clue.zone.clone()).or_insert((zone, Vec::new()));
-                    sources.push(clue.source.clone());
+                    let (local, text) = judge::local_time(at, &zone);
+                    places.push(Place { name, zone, sources: source.to_owned(), local, text });
                 }
-                Err(_) => zones.unknown.push(clue.source.clone()),
+                Err(_) => unknown.push(source),
             }
         }
-        zones
+        let convenient = customer.convenient.as_ref().ok_or(()).and_then(|hours| {
+            let (from, to) = (time(&hours.from).ok_or(())?, time(&hours.to).ok_or(())?);
+            if from < to { Ok(Hours::daily(from, to)) } else { Err(()) }
+        });
+        Whereabouts { places, unknown, convenient }
+    }
+
+    fn zones(&self) -> Vec<&TimeZone> {
+        self.places.iter().map(|place| &place.zone).collect()
     }
 }
 
-fn windows(rules: &[&Rule], zones: &Zones) -> Vec<(Hours, TimeZone)> {
-    let hours = rules.iter().filter_map(|rule| match rule.then {
-        Then::Hours(hours) => Some(hours),
-        Then::Consent | Then::NotFlagged(_) => None,
-    });
-    hours.flat_map(|hours| zones.known.values().map(move |(zone, _)| (hours, zone.clone()))).collect()
-}
-
-fn judge_hours(rule: &Rule, hours: Hours, zones: &Zones, at: Timestamp) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    let window = format!("{} to {}", hours.from.strftime("%H:%M"), hours.to.strftime("%H:%M"));
-    for (name, (zone, sources)) in &zones.known {
-        let verdict = match hours.earliest(at, zone) {
-            Some(moment) if moment == at => Verdict::Permit,
-            Some(moment) => Verdict::Defer { until: moment.as_microsecond() },
-            None => Verdict::Deny,
-        };
-        let local = at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
-        let place = if verdict == Verdict::Permit { "inside" } else { "outside" };
-        let says = format!("{local} where the customer is, by their {}, is {place} {window}", sources.join(" and "));
-        let reason = rule.reason(verdict, says).fact("hours", &window).fact("local-time", local);
-        reasons.push(reason.fact("zone", name).fact("zone-source", sources.join(", ")));
+impl CustomerState {
+    /// The zones that the clues name and that exist.
+    pub(crate) fn known_zones(&self) -> Vec<TimeZone> {
+        self.zones.iter().filter_map(|clue| TimeZone::get(&clue.zone).ok()).collect()
     }
-    for source in &zones.unknown {
-        let says = format!("the time zone by the customer's {source} is none that exists, so the hour is not known");
-        reasons.push(rule.reason(Verdict::Deny, says).fact("hours", &window).fact("zone-source", source));
-    }
-    if reasons.is_empty() {
-        let says = "nothing says in which time zone the customer is: an address or a phone number would";
-        reasons.push(rule.reason(Verdict::Deny, says).fact("hours", &window).fact("missing", "time zone"));
-    }
-    reasons
-}
-
-/// The latest word counts; of two at the same moment, the one that takes the consent away.
-fn judge_consent(rule: &Rule, contact: &Contact<'_>) -> Reason {
-    let Contact { purpose, channel, at, customer } = *contact;
-    let latest = customer
-        .consents
-        .iter()
-        .filter(|consent| consent.purpose == purpose && consent.channel == channel && consent.at <= at)
-        .max_by_key(|consent| (consent.at, !consent.granted));
-    let reason = match latest {
-        None => {
-            let says = format!("there is no consent to `{channel}` for `{purpose}`");
-            rule.reason(Verdict::Deny, says).fact("missing", "consent")
-        }
-        Some(consent) => {
-            let when =
-                Timestamp::from_microsecond(consent.at).map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
-            let when = when.unwrap_or_default();
-            let (verdict, name, done) = if consent.granted {
-                (Verdict::Permit, "given", "was given")
-            } else {
-                (Verdict::Deny, "revoked", "was taken away")
-            };
-            rule.reason(verdict, format!("the consent to `{channel}` for `{purpose}` {done} on {when}"))
-                .fact(name, when)
-        }
-    };
-    reason.fact("purpose", purpose).fact("channel", channel)
-}
-
-fn judge_flag(rule: &Rule, flag: &str, customer: &CustomerState) -> Reason {
-    let set = customer.flags.iter().any(|known| known == flag);
-    let (verdict, says) = if set { (Verdict::Deny, "is") } else { (Verdict::Permit, "is not") };
-    let answer = if set { "yes" } else { "no" };
-    rule.reason(verdict, format!("the customer {says} flagged `{flag}`")).fact(flag, answer)
 }
 
 fn no_rule(contact: &Contact<'_>) -> Reason {
     let Contact { purpose, channel, customer, .. } = *contact;
-    let places = customer.jurisdictions.join(", ");
-    let places = if places.is_empty() { "nowhere known".to_owned() } else { places };
+    let mut places: Vec<&str> = customer.jurisdictions.iter().map(String::as_str).collect();
+    places.sort_unstable();
+    let places = if places.is_empty() { "nowhere known".to_owned() } else { places.join(", ") };
     let says = format!("no rule in force speaks of `{channel}` for `{purpose}` in {places}");
     let reason = Reason::new("default", "", Verdict::Deny, says);
     reason.fact("purpose", purpose).fact("channel", channel).fact("jurisdictions", places)
@@ -208,4 +171,15 @@ fn no_rule(contact: &Contact<'_>) -> Reason {
 fn no_moment() -> Reason {
     let says = format!("no moment of the next {MAX_DEFER_DAYS} days is inside all the hours in all the zones");
     Reason::new("default", "", Verdict::Deny, says)
+}
+
+/// Not before `until`, or not at all where that is too far away to wait for. Both in UTC microseconds.
+fn not_before(until: i64, at: i64) -> Verdict {
+    if until <= at {
+        Verdict::Permit
+    } else if until - at <= MAX_DEFER_DAYS * DAY {
+        Verdict::Defer { until }
+    } else {
+        Verdict::Deny
+    }
 }

@@ -4,11 +4,13 @@
 //! with the rule, its citation and the facts that it used. A decision goes into the record as it is.
 //!
 //! - [`RuleSet::decide`]: contact rules, which are dated data in `workflows/rules/*.yaml`;
+//! - [`Risk::assess`]: what the signals add up to, by `workflows/policies/risk.yaml`;
+//! - [`OptOut::hear`]: does an inbound text ask to be left alone, by `workflows/policies/opt-out.yaml`;
 //! - [`assess`]: does an assertion of identity suffice at this moment;
 //! - [`Retention::until`]: how long is it kept, by which rule;
 //! - [`Access::authorize`]: who may do what, written in Cedar in `workflows/policies/access.cedar`.
 //!
-//! Read `tests/contact.rs` first: the law as a table.
+//! Read `tests/contact.rs` first, and `workflows/rules/tests/`: the law as tables, which [`Policies::run`] plays.
 //!
 //! Absent on purpose: a clock (the moment is a fact like any other), I/O, and any law in code. What no rule
 //! permits is denied.
@@ -16,18 +18,28 @@
 mod access;
 mod assurance;
 mod contact;
+mod customer;
 mod decision;
+mod history;
 mod hours;
+mod opt_out;
 mod retention;
+mod risk;
 mod rules;
+mod table;
 
 pub use access::{Access, Principal, Resource};
 pub use assurance::{Assertion, assess};
-pub use contact::{Consent, Contact, CustomerState, ZoneEvidence};
+pub use contact::Contact;
+pub use customer::{Consent, Convenient, CustomerState, Given, Note, ZoneEvidence};
 pub use decision::{Decision, Reason, Verdict};
-pub use hours::{Hours, MAX_DEFER_DAYS};
+pub use history::{Contacted, Count, MAX_COUNTED, Past, Span, Tally, Window};
+pub use hours::{Hours, MAX_DEFER_DAYS, Open};
+pub use opt_out::{Heard, MAX_TEXT, OptOut};
 pub use retention::{Keep, Retention, RetentionRule};
-pub use rules::{Rule, RuleSet, Then};
+pub use risk::{Action, Assessment, Finding, Risk, RiskReason, RiskRule};
+pub use rules::{CHANNELS, Force, Law, Needs, Obligation, Pack, Rule, RuleSet, Then};
+pub use table::{Case, Played, Policies};
 
 /// The codes of this room, in one place. Each has a page in `runtime/docs/errors/`.
 pub mod code {
@@ -39,11 +51,30 @@ pub mod code {
     pub const NO_RULES: &str = "P203";
     /// A consequence that no rule can have.
     pub const UNKNOWN_THEN: &str = "P204";
+    /// A row of a table that does not come out as it says.
+    pub const ROW_FAILED: &str = "P220";
+    /// A table that speaks of a flag, a note or a signal that no rule asks about.
+    pub const UNKNOWN_IN_TABLE: &str = "P221";
+    /// A risk rule by which a voice would lower the risk.
+    pub const RISK_LOWERED: &str = "P231";
+    /// Levels of risk that do not begin at 0 and ascend.
+    pub const LEVELS_DISORDERED: &str = "P232";
     /// An access policy that is not Cedar.
     pub const NOT_CEDAR: &str = "P210";
     /// An access policy that speaks of something that does not exist.
     pub const NOT_IN_SCHEMA: &str = "P211";
 
     /// All of them, for the test that each has its page.
-    pub const ALL: &[&str] = &[EMPTY_HOURS, DATES_REVERSED, NO_RULES, UNKNOWN_THEN, NOT_CEDAR, NOT_IN_SCHEMA];
+    pub const ALL: &[&str] = &[
+        EMPTY_HOURS,
+        DATES_REVERSED,
+        NO_RULES,
+        UNKNOWN_THEN,
+        ROW_FAILED,
+        UNKNOWN_IN_TABLE,
+        RISK_LOWERED,
+        LEVELS_DISORDERED,
+        NOT_CEDAR,
+        NOT_IN_SCHEMA,
+    ];
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use selvedge_policy::{Consent, Contact, CustomerState, Decision, RuleSet, Verdict, ZoneEvidence};
+use selvedge_policy::{Consent, Contact, CustomerState, Decision, Given, RuleSet, Verdict, ZoneEvidence};
 
 const CHICAGO: &str = "America/Chicago";
 const NEW_YORK: &str = "America/New_York";
@@ -30,6 +30,9 @@ fn consent(granted: bool, at: &str) -> Consent {
         granted,
         at: micros(at),
         words: "yes, text me about my bill".into(),
+        sender: String::new(),
+        act: "web form".into(),
+        given: Given::Express,
     }
 }
 
@@ -39,7 +42,7 @@ fn patient() -> CustomerState {
         consents: vec![consent(true, "2026-01-05T16:00:00Z")],
         zones: vec![zone(CHICAGO, "address")],
         jurisdictions: vec!["US".into(), "US-IL".into()],
-        flags: Vec::new(),
+        ..CustomerState::default()
     }
 }
 
@@ -56,7 +59,9 @@ fn living(zones: &[&str], states: &[&str]) -> CustomerState {
 }
 
 fn decide(customer: &CustomerState, purpose: &str, at: &str) -> Decision {
-    rules().decide(&Contact { purpose, channel: "sms", at: micros(at), customer })
+    let (rules, contact) = (rules(), Contact::new(purpose, "sms", micros(at), customer));
+    let tallies: Vec<_> = rules.counts(&contact).iter().map(|count| count.tally(&[])).collect();
+    rules.decide(&Contact { tallies: &tallies, ..contact })
 }
 
 fn bill(customer: &CustomerState, at: &str) -> Verdict {
@@ -132,7 +137,7 @@ fn two_clues_to_one_zone_are_one_fact_with_two_sources() {
     let decision = decide(&sure, "billing", "2026-03-02T12:00:00-06:00");
     let hours: Vec<_> = decision.reasons.iter().filter(|reason| reason.rule == "tcpa.hours").collect();
     assert_eq!(hours.len(), 1);
-    assert_eq!(hours[0].facts["zone-source"], "address, phone");
+    assert_eq!(hours[0].facts["zone-source"], "address and phone");
     assert_eq!(hours[0].facts["local-time"], "2026-03-02 12:00:00 CST");
 }
 
@@ -153,7 +158,7 @@ fn florida_ends_an_hour_earlier_and_only_since_the_law_is_in_force() {
     }
     let decision = decide(&florida, "billing", "2026-03-02T20:00:00-05:00");
     let asked: Vec<_> = decision.reasons.iter().map(|reason| reason.rule.as_str()).collect();
-    assert_eq!(asked, ["state.hours.early-evening", "tcpa.hours", "tcpa.consent", "tcpa.revoked"]);
+    assert_eq!(asked, ["state.hours.early-evening", "state.daily-cap", "tcpa.hours", "tcpa.consent", "tcpa.revoked"]);
 }
 
 #[test]
@@ -217,6 +222,14 @@ fn without_a_time_zone_there_is_no_hour_and_no_text() {
 }
 
 #[test]
+fn where_nobody_counted_there_may_be_no_room() {
+    let (rules, florida) = (rules(), living(&[NEW_YORK], &["US", "US-FL"]));
+    let decision = rules.decide(&Contact::new("billing", "sms", micros("2026-03-02T12:00:00-05:00"), &florida));
+    let says = "nobody counted the contacts that were made, so there may be no room for another";
+    assert_eq!((decision.verdict, objections(&decision)), (Verdict::Deny, vec![("state.daily-cap", says)]));
+}
+
+#[test]
 fn where_no_rule_speaks_nothing_is_permitted() {
     let noon = "2026-03-02T12:00:00-06:00";
     for places in [vec![], vec!["CA"], vec!["USA"]] {
@@ -228,7 +241,7 @@ fn where_no_rule_speaks_nothing_is_permitted() {
     assert!(decide(&state_alone, "billing", noon).is_permit(), "a state is a part of its country");
 
     let customer = patient();
-    let by_letter = Contact { purpose: "billing", channel: "letter", at: micros(noon), customer: &customer };
+    let by_letter = Contact::new("billing", "letter", micros(noon), &customer);
     assert_eq!(rules().decide(&by_letter).verdict, Verdict::Deny);
     let beyond = Contact { channel: "sms", at: i64::MAX, ..by_letter };
     assert_eq!(rules().decide(&beyond).verdict, Verdict::Deny);
@@ -252,8 +265,7 @@ rules:
 ";
     let rules = RuleSet::load(&BTreeMap::from([("test.yaml".to_owned(), text.to_owned())])).unwrap();
     let customer = patient();
-    let verdict =
-        |purpose, at| rules.decide(&Contact { purpose, channel: "sms", at: micros(at), customer: &customer }).verdict;
+    let verdict = |purpose, at| rules.decide(&Contact::new(purpose, "sms", micros(at), &customer)).verdict;
     let table = [
         ("2026-03-01T23:59:59+14:00", Verdict::Deny),
         ("2026-03-02T00:00:00+14:00", Verdict::Permit),

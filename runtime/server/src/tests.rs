@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use selvedge_engine::ports::store::*;
 use selvedge_engine::ports::*;
 use selvedge_engine::{Engine, Parts, Settings, StoreError};
-use selvedge_policy::Access;
+use selvedge_policy::{Access, Count, Tally};
 use selvedge_record::{Frontier, Hash, LogKey, Sealed};
 use selvedge_vault::{MasterKey, Vault};
 use serde_json::{Value, json};
@@ -169,6 +169,13 @@ impl Customers for Away {
         away()
     }
     async fn field(&self, _: &str, _: &str, _: &str) -> Result<Option<SealedField>, StoreError> {
+        away()
+    }
+}
+
+#[async_trait]
+impl Contacts for Away {
+    async fn tally(&self, _: &str, _: &str, _: &str, _: &Count) -> Result<Tally, StoreError> {
         away()
     }
 }

@@ -179,34 +179,44 @@ fn assurance() -> Value {
 fn rules() -> Value {
     let place = matching("`US`, or a part of it.", "^[A-Z0-9]+(-[A-Z0-9]+)*$", "US-FL");
     let date = |about: &str| matching(about, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2025-04-11");
-    let rule = map(
-        "One rule.",
+    let law = || {
         vec![
             ("id", MUST, matching("Unique over all files.", "^[a-z][a-z0-9.-]{0,63}$", "tcpa.hours")),
             ("cite", MUST, text("The law.", "47 CFR 64.1200(c)(1)")),
+            ("seen", MAY, words("How the law was seen.", &["primary", "secondary", "unconfirmed"])),
             ("about", MUST, text("One sentence for people.", "No solicitation before 08:00 or after 21:00.")),
-            ("jurisdiction", MUST, some("Where it applies; `US` includes `US-FL`.", place)),
+            ("jurisdiction", MUST, some("Where it applies; `US` includes `US-FL`.", place.clone())),
             ("effective", MUST, date("The first day.")),
             ("until", MAY, date("The last day.")),
-            (
-                "applies",
-                MUST,
-                json!({ "description": "To which contacts: channels, purposes.", "type": "object", "required": ["channels"] }),
-            ),
-            (
-                "then",
-                MUST,
-                json!({ "description": "What it asks for: one key says what.", "type": "object", "minProperties": 1, "maxProperties": 1, "examples": [{ "hours": { "from": "08:00", "to": "21:00" } }, { "consent": "express" }, { "not-flagged": "opted-out" }] }),
-            ),
-        ],
-    );
+        ]
+    };
+    let demand = vec![
+        (
+            "applies",
+            MUST,
+            json!({ "description": "To which contacts: channels, purposes.", "type": "object", "required": ["channels"] }),
+        ),
+        (
+            "then",
+            MUST,
+            json!({ "description": "What it asks for: one key says what.", "type": "object", "minProperties": 1, "maxProperties": 1, "examples": [{ "hours": { "from": "08:00", "to": "21:00" } }, { "consent": "express" }, { "not-flagged": "opted-out" }, { "noted": { "any": ["own-text"], "within": "60d" } }, { "quiet": { "after": "refusal", "within": "366d" } }, { "at-most": { "contacts": 7, "of": ["call"], "within": "7d", "per": "account" } }] }),
+        ),
+    ];
+    let rule = map("One rule.", law().into_iter().chain(demand).collect());
+    let enforcers = ["checker", "engine", "record", "vault", "host", "server", "nobody yet"];
+    let enforced = vec![
+        ("enforced-by", MUST, words("Who sees to it.", &enforcers)),
+        ("places", MAY, list("Where in the project.", text("A path.", "runtime/vault/src/transient.rs"))),
+    ];
+    let obligation = map("What no contact decision can see to.", law().into_iter().chain(enforced).collect());
     map(
         "Law as dated data. A new law is a new rule in a file.",
         vec![
             ("pack", MUST, text("The file's title.", "TCPA")),
             ("owner", MUST, text("Who answers for it.", "Compliance counsel")),
             ("status", MUST, words("`unreviewed` until counsel signs.", &["unreviewed", "reviewed"])),
-            ("rules", MUST, list("The rules.", rule)),
+            ("rules", MAY, list("The rules.", rule)),
+            ("obligations", MAY, list("What the law asks for besides.", obligation)),
         ],
     )
 }

@@ -184,13 +184,15 @@ fn consents(now: i64) -> CustomerState {
         granted: true,
         at: now - 90 * 86_400_000_000,
         words: "You may text me about my bill. I can stop it at any time by replying STOP.".into(),
+        act: "signature".into(),
+        ..Consent::default()
     };
-    let zone = |source: &str| ZoneEvidence { zone: "America/Chicago".into(), source: source.into() };
+    let address = ZoneEvidence { zone: "America/Chicago".into(), source: "address".into() };
     CustomerState {
         consents: vec![consent],
-        zones: vec![zone("address"), zone("phone")],
+        zones: std::iter::once(address).chain(ZoneEvidence::of_phone(MOBILE)).collect(),
         jurisdictions: vec!["US".into(), "US-IL".into()],
-        flags: Vec::new(),
+        ..CustomerState::default()
     }
 }
 

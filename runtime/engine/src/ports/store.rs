@@ -4,6 +4,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use selvedge_policy::{Contacted, Count, Tally};
 use selvedge_record::{Frontier, Hash, Sealed};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -86,6 +87,8 @@ pub struct Commit {
     /// Set when something in it depends on the tenant's kill switches: the epoch that it was decided at, which is the
     /// length of the record of switches. [`StoreError::Switched`] gives it back when that is another one by now.
     pub epoch: Option<u64>,
+    /// Contacts that these events make or take back.
+    pub contacts: Vec<ContactChange>,
 }
 
 impl fmt::Debug for Commit {
@@ -93,6 +96,18 @@ impl fmt::Debug for Commit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Commit({}, {} events)", self.id.interaction, self.events.len())
     }
+}
+
+/// A contact to be counted from now on, or no longer. One that is made counts as a change of the customer's state, so
+/// that of two messages that were decided on the same count one is decided again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactChange {
+    /// The customer.
+    pub customer: String,
+    /// What it is known by: the effect's key; of a conversation, the interaction.
+    pub key: String,
+    /// What is done; `None`: it certainly was not.
+    pub made: Option<Contacted>,
 }
 
 /// What was known of a customer when a commit was decided. When it is not what is known any more, the commit is
@@ -299,6 +314,14 @@ pub trait Customers: Send + Sync {
     async fn field(&self, tenant: &str, customer: &str, path: &str) -> Result<Option<SealedField>, StoreError>;
 }
 
+/// Who was contacted how often.
+#[async_trait]
+pub trait Contacts: Send + Sync {
+    /// The sum that a contact rule asks for, over one customer's contacts but the one under the key `except`. As
+    /// `Count::tally` gives it, in work that the count's limit bounds.
+    async fn tally(&self, tenant: &str, customer: &str, except: &str, count: &Count) -> Result<Tally, StoreError>;
+}
+
 /// A customer's field as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedField {
@@ -431,5 +454,5 @@ pub trait Keeping: Send + Sync {
 }
 
 /// Everything that a store is.
-pub trait Store: Journal + Switchboard + Log + Customers + Safe + Keeping + Definitions + Sessions {}
-impl<T: Journal + Switchboard + Log + Customers + Safe + Keeping + Definitions + Sessions> Store for T {}
+pub trait Store: Journal + Switchboard + Log + Customers + Contacts + Safe + Keeping + Definitions + Sessions {}
+impl<T: Journal + Switchboard + Log + Customers + Contacts + Safe + Keeping + Definitions + Sessions> Store for T {}

@@ -216,13 +216,14 @@ fn state() -> CustomerState {
         granted: true,
         at: MONDAY - 90 * DAY,
         words: "You may text me about my bill.".into(),
+        ..Consent::default()
     };
     let zone = |source: &str| ZoneEvidence { zone: "America/Chicago".into(), source: source.into() };
     CustomerState {
         consents: vec![consent],
         zones: vec![zone("address"), zone("phone")],
         jurisdictions: vec!["US".into(), "US-IL".into()],
-        flags: Vec::new(),
+        ..CustomerState::default()
     }
 }
 

@@ -15,7 +15,7 @@ use super::customers::keep_known;
 use super::open::set_version;
 use super::safe::forget;
 use super::writer::Desk;
-use super::{SqliteStore, switches, unavailable};
+use super::{SqliteStore, contacts as counted, switches, unavailable};
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -211,10 +211,11 @@ fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Result<(), Store
         {
             return Err(StoreError::Switched(Box::new(commit)));
         }
-        let Commit { id, events, summary, consumed, sealed, links, forget_card, known, .. } = commit;
+        let Commit { id, events, summary, consumed, sealed, links, forget_card, known, contacts, .. } = commit;
         if let Some(known) = known {
             keep_known(desk, &id.tenant, known).await?;
         }
+        counted::keep(desk, &id.tenant, contacts).await?;
         write_events(desk, &id, events).await?;
         write_summary(desk, &id, summary).await?;
         for number in consumed {

@@ -12,13 +12,14 @@ use super::writer::{Watch, Writer};
 use super::{SqliteStore, log, unavailable};
 
 /// The schema that this binary writes.
-pub const SCHEMA: i64 = 4;
+pub const SCHEMA: i64 = 5;
 /// How each version is reached from the one before.
 const MIGRATIONS: [&str; SCHEMA as usize] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_numbers.sql"),
     include_str!("../../migrations/sqlite/0003_switches.sql"),
     include_str!("../../migrations/sqlite/0004_closed.sql"),
+    include_str!("../../migrations/sqlite/0005_contacts.sql"),
 ];
 /// The file in the data folder.
 const FILE: &str = "selvedge.db";

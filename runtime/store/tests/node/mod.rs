@@ -212,12 +212,13 @@ fn consents() -> CustomerState {
         granted: true,
         at: MONDAY - 1,
         words: "You may text me.".into(),
+        ..Consent::default()
     };
     CustomerState {
         consents: vec![consent],
         zones: vec![zone("address"), zone("phone")],
         jurisdictions: vec!["US".into(), "US-IL".into()],
-        flags: Vec::new(),
+        ..CustomerState::default()
     }
 }
 

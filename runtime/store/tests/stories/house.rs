@@ -329,12 +329,13 @@ fn agreed() -> CustomerState {
         granted: true,
         at: MONDAY - 1,
         words: "You may text me about my bill.".into(),
+        ..Consent::default()
     };
     CustomerState {
         consents: vec![consent],
         zones: vec![ZoneEvidence { zone: "America/Chicago".into(), source: "address".into() }],
         jurisdictions: vec!["US".into(), "US-IL".into()],
-        flags: Vec::new(),
+        ..CustomerState::default()
     }
 }
 

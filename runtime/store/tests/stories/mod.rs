@@ -1,6 +1,7 @@
 //! What every store does, as stories over the ports. A back end brings a [`support::Place`] and runs them all
 //! with `stories::on_each!`; a story that is added here is added to the list at the end.
 
+pub mod contacts;
 pub mod house;
 pub mod inbox;
 pub mod journal;
@@ -67,6 +68,11 @@ macro_rules! on_each {
             nothing_opens_while_its_workflow_is_stopped,
             a_switch_has_a_reason_a_name_that_exists_and_one_lifting,
             many_nodes_race_with_one_switch_and_none_is_behind_it,
+        );
+        $crate::stories::on_each!(@ $place, contacts:
+            a_store_counts_as_a_rule_does,
+            a_contact_counts_once_and_not_at_all_when_it_is_taken_back,
+            of_two_messages_on_one_count_the_second_is_refused,
         );
 
         #[test]

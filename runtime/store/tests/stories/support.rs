@@ -53,6 +53,7 @@ impl Author {
             forget_card: None,
             known: None,
             epoch: None,
+            contacts: vec![],
         }
     }
 

@@ -96,12 +96,14 @@ impl Walk {
             granted: true,
             at: FIRST_CALL - 90 * DAY,
             words: "Made up.".into(),
+            ..Consent::default()
         };
         let customer = CustomerState {
             consents: if chance.permille(AGREED) { vec![consent] } else { Vec::new() },
             zones: vec![evidence("address"), evidence("phone")],
             jurisdictions: vec!["US".into(), state.into()],
             flags: if chance.permille(STOPPED) { vec!["opted-out".into()] } else { Vec::new() },
+            ..CustomerState::default()
         };
         let ours = definition.dictionary.fields.iter().filter(|(_, info)| info.source == Source::Customer);
         let fields = ours.map(|(path, info)| (path.clone(), value(info.ty, number, &mut chance))).collect();

@@ -210,12 +210,14 @@ impl Given {
             granted: written.granted,
             at: now - written.before,
             words: "Given in the story.".into(),
+            ..Consent::default()
         };
         CustomerState {
             consents: self.consents.iter().flatten().map(consent).collect(),
             zones: self.zones.clone().unwrap_or_default(),
             jurisdictions: self.jurisdictions.clone().unwrap_or_default(),
             flags: self.flags.clone().unwrap_or_default(),
+            ..CustomerState::default()
         }
     }
 }

@@ -1,0 +1,154 @@
+//! What is known of a customer, as far as contact rules ask: words on consent, clues to the time zone, flags and notes.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+/// Area code, then every time zone in it; `data/area_codes.py` says where it is from.
+const AREA_CODES: &str = include_str!("../data/area-codes.txt");
+/// The digits of an area code.
+const AREA_CODE: usize = 3;
+
+/// What is known of a customer. As JSON it is what the store keeps; keys that are absent are empty.
+///
+/// Absent on purpose: the history of contacts. The store counts it, and a decision gets the sums
+/// ([`Tally`](crate::Tally)).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CustomerState {
+    /// Everything that was ever said about consent, in any order.
+    pub consents: Vec<Consent>,
+    /// Where the customer's clock may be. When clues conflict, all of them have to be satisfied (12 CFR 1006.6(b)).
+    pub zones: Vec<ZoneEvidence>,
+    /// Whose law applies: `US`, `US-IL`, `US-NY-NYC`.
+    pub jurisdictions: Vec<String>,
+    /// What else holds until somebody takes it away: `opted-out`, `attorney`, `dispute`.
+    pub flags: Vec<String>,
+    /// What happened to be noted, each with its moment: `reassignment-check`, `refusal`.
+    pub notes: Vec<Note>,
+    /// The hours that the customer called convenient; absent where they said nothing.
+    pub convenient: Option<Convenient>,
+}
+
+/// How a consent was given. The greater one includes the lesser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Given {
+    /// In whatever words, spoken or typed: prior express consent.
+    #[default]
+    Express,
+    /// Signed, with the disclosures of 47 CFR 64.1200(f)(9): prior express written consent.
+    Written,
+}
+
+/// A consent that was given or taken away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// For this purpose alone.
+    pub purpose: String,
+    /// By this channel alone.
+    pub channel: String,
+    /// Given, or taken away.
+    pub granted: bool,
+    /// When, in UTC microseconds. The latest counts.
+    pub at: i64,
+    /// The words.
+    pub words: String,
+    /// To this sender alone; empty: to all of this organisation's.
+    #[serde(default)]
+    pub sender: String,
+    /// By which act: `reply`, `web form`, `signature`, `call`.
+    #[serde(default)]
+    pub act: String,
+    /// How formally it was given.
+    #[serde(default)]
+    pub given: Given,
+}
+
+/// One clue to the customer's time zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneEvidence {
+    /// The zone's IANA name: `America/Chicago`.
+    pub zone: String,
+    /// What it was concluded from: `address`, `phone`, `stated`.
+    pub source: String,
+}
+
+impl ZoneEvidence {
+    /// The clues in a phone number in international form (`+13125550142`): every zone of its area code, because a
+    /// number says no more exactly where it is. Empty for numbers outside +1 and for toll-free ones.
+    #[must_use]
+    pub fn of_phone(number: &str) -> Vec<ZoneEvidence> {
+        static ZONES: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
+            let lines = AREA_CODES.lines().filter(|line| !line.starts_with('#'));
+            lines
+                .filter_map(|line| line.split_once(' '))
+                .map(|(code, zones)| (code, zones.split(' ').collect()))
+                .collect()
+        });
+        let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+        let code = number.trim_start().starts_with('+').then(|| digits.strip_prefix('1')?.get(..AREA_CODE)).flatten();
+        let zones = code.and_then(|code| ZONES.get(code)).into_iter().flatten();
+        zones.map(|zone| ZoneEvidence { zone: (*zone).to_owned(), source: "phone".to_owned() }).collect()
+    }
+}
+
+/// Something that was done or said once, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// `reassignment-check`, `own-text`, `do-not-call-scrub`, `refusal`, `opt-out`, `help-request`.
+    pub what: String,
+    /// When, in UTC microseconds.
+    pub at: i64,
+}
+
+/// The part of every day that the customer called convenient, by their own clock, as `HH:MM`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Convenient {
+    /// Inside.
+    pub from: String,
+    /// No longer inside.
+    pub to: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zones(number: &str) -> Vec<String> {
+        ZoneEvidence::of_phone(number).into_iter().map(|clue| clue.zone).collect()
+    }
+
+    #[test]
+    fn a_number_is_in_every_zone_of_its_area_code() {
+        assert_eq!(zones("+1 312 555 0142"), ["America/Chicago"]);
+        assert_eq!(zones("+12705550142"), ["America/Chicago", "America/New_York"], "Kentucky has two");
+        assert_eq!(zones("+19075550142").len(), 4, "Alaska and its islands");
+    }
+
+    #[test]
+    fn a_number_that_says_nothing_gives_no_clue() {
+        for number in ["+18005550142", "+442071838750", "3125550142", "+1", "", "+1٣١٢5550142"] {
+            assert_eq!(zones(number), [""; 0], "{number}");
+        }
+    }
+
+    #[test]
+    fn twenty_five_area_codes_span_zones_and_all_zones_exist() {
+        let lines: Vec<&str> = AREA_CODES.lines().skip(1).collect();
+        assert_eq!(lines.iter().filter(|line| line.split(' ').count() > 2).count(), 25);
+        for zone in lines.iter().flat_map(|line| line.split(' ').skip(1)) {
+            assert!(jiff::tz::TimeZone::get(zone).is_ok(), "{zone}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_was_kept_before_there_were_notes_still_reads() {
+        let kept = r#"{"consents":[{"purpose":"billing","channel":"sms","granted":true,"at":1,"words":"yes"}],
+            "zones":[{"zone":"America/Chicago","source":"address"}],"jurisdictions":["US"],"flags":[]}"#;
+        let state: CustomerState = serde_json::from_str(kept).unwrap();
+        assert_eq!(state.consents[0].given, Given::Express);
+        assert!(state.consents[0].sender.is_empty() && state.notes.is_empty() && state.convenient.is_none());
+    }
+}
