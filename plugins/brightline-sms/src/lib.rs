@@ -2,7 +2,7 @@
 
 use miniserde::Deserialize;
 use selvedge_sdk::channel::{Channel, Message, Receipt};
-use selvedge_sdk::{Call, Failure, Report, Request, Status, Webhook, encode, read};
+use selvedge_sdk::{Call, Failure, News, Report, Request, Status, Webhook, encode, read};
 
 /// The connection that an admin granted under this name.
 const CONNECTION: &str = "brightline";
@@ -43,20 +43,22 @@ impl Channel for Sms {
         }))
     }
 
-    fn receive(webhook: Webhook) -> Result<Vec<Report>, Failure> {
-        let Some(event) = read::<Event>(&webhook.body) else {
-            return Err(Failure::Permanent("not an event of Brightline's".into()));
+    fn receive(webhook: Webhook) -> Result<Vec<News>, Failure> {
+        let unknown = || Failure::Permanent("not an event of Brightline's".into());
+        let event = read::<Event>(&webhook.body).ok_or_else(unknown)?;
+        let news = match event.kind.strip_prefix("message.") {
+            // Who wrote it, and what, the host has taken out.
+            Some("received") => News::Received(event.id),
+            Some(word) => News::Report(Report {
+                event_id: event.id,
+                idempotency_key: event.data.client_ref.ok_or_else(unknown)?,
+                status: status(word),
+                reference: event.data.id,
+                detail: word.into(),
+            }),
+            None => return Ok(Vec::new()),
         };
-        let Some(word) = event.kind.strip_prefix("message.") else {
-            return Ok(Vec::new());
-        };
-        Ok(vec![Report {
-            event_id: event.id,
-            idempotency_key: event.data.client_ref,
-            status: status(word),
-            reference: event.data.id,
-            detail: word.into(),
-        }])
+        Ok(vec![news])
     }
 }
 
@@ -101,7 +103,8 @@ struct Event {
 #[derive(Deserialize)]
 struct EventData {
     id: String,
-    client_ref: String,
+    /// Absent where the message is the customer's.
+    client_ref: Option<String>,
 }
 
 selvedge_sdk::export_channel!(Sms);

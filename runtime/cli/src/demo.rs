@@ -41,6 +41,9 @@ pub struct Arguments {
     /// A fault of a vendor, before the story begins: `charges=timeout`, `messages=fail`, `charges=twice`.
     #[arg(long, value_name = "WHERE=KIND")]
     fault: Vec<String>,
+    /// What the customer texts back when the link has arrived, before opening it: `STOP`, `please quit texting me`.
+    #[arg(long, value_name = "TEXT", conflicts_with = "by_hand")]
+    reply: Vec<String>,
     /// End the process at this commit, as `kill -9` would (for the crash tests).
     #[arg(long, hide = true)]
     die_at_commit: Option<u64>,
@@ -62,7 +65,7 @@ pub async fn run(arguments: Arguments) -> miette::Result<ExitCode> {
     }
     let mut teller = story::Teller::new(arguments.json);
     let by_hand = arguments.by_hand.then(|| by_hand::ByHand::new(arguments.json));
-    let id = story::play(&mut stage, &mut teller, by_hand).await?;
+    let id = story::play(&mut stage, &mut teller, by_hand, arguments.reply.clone()).await?;
     let summary = summary::gather(&stage, &id).await?;
     let good = summary.is_good();
     stage.place.told = true;

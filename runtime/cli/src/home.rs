@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use selvedge_policy::OptOut;
 use selvedge_workflow::Files;
 
 use crate::failure::Failure;
 
 /// The largest file that is read as a definition.
 const MAX_FILE: u64 = 256 * 1024;
+/// Which texts ask to be left alone.
+const OPT_OUT: &str = "policies/opt-out.yaml";
 /// What belongs to definitions.
 const ENDINGS: [&str; 3] = ["yaml", "txt", "cedar"];
 
@@ -40,6 +43,12 @@ pub fn definitions(home: &Path) -> Result<Files, Failure> {
         }
     }
     Ok(files)
+}
+
+/// The words by which a customer's text asks to be left alone.
+pub fn opt_out(files: &Files) -> Result<OptOut, Failure> {
+    OptOut::load(OPT_OUT, files.get(OPT_OUT).map_or("", String::as_str))
+        .map_err(|findings| Failure::Findings { findings })
 }
 
 /// A text file within the limit.

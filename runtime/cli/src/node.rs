@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use miette::IntoDiagnostic;
 use selvedge_engine::ports::store::Journal;
 use selvedge_engine::ports::{
-    Call, CardFields, Charged, Clock, Connectors, Failure, Field, Micros, Observed, Random, Report, Signal, Webhook,
-    WebhookFault,
+    Call, CardFields, Charged, Clock, Connectors, Failure, Field, Micros, News, Observed, Random, Report, Signal,
+    Webhook, WebhookFault,
 };
 use selvedge_engine::{Engine, Parts, Settings};
+use selvedge_policy::OptOut;
 use selvedge_record::LogKey;
 use selvedge_store::SqliteStore;
 use selvedge_store::sqlite::writer::Watch;
@@ -105,7 +106,7 @@ impl Folder {
 
     /// An engine that reads and exports and calls nobody.
     pub fn reader(&self, clock: Arc<dyn Clock>) -> Engine {
-        let settings = Settings { sender: BTreeMap::new(), public_url: String::new() };
+        let settings = Settings { sender: BTreeMap::new(), public_url: String::new(), opt_out: OptOut::default() };
         self.engine(Arc::new(Nobody), clock, settings)
     }
 }
@@ -173,7 +174,7 @@ impl Connectors for Nobody {
     async fn lookup(&self, _: &Call) -> Observed<Option<Report>> {
         nobody()
     }
-    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<Report>, WebhookFault> {
+    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<News>, WebhookFault> {
         Err(WebhookFault::NoSuchConnection)
     }
 }

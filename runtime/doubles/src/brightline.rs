@@ -65,7 +65,7 @@ type Answer = Result<Response, Refused>;
 
 pub(crate) fn routes(vendor: &Arc<Vendor<Message>>) -> Router {
     let api = Router::new().route("/v2/messages", post(send).get(find)).route("/v2/lookups", post(look_up));
-    let handset = Router::new().route("/handset/{number}", get(handset));
+    let handset = Router::new().route("/handset/{number}", get(handset).post(reply));
     vendor.router(api, handset)
 }
 
@@ -156,6 +156,33 @@ async fn handset(State(vendor): Shared, Path(number): Path<String>) -> Json<Valu
     let ledger = vendor.ledger();
     let texts = ledger.entries().iter().filter(|entry| entry.what.to == to);
     Json(texts.map(|entry| json!({ "id": entry.id, "text": entry.what.text, "at": entry.at })).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplyBody {
+    text: String,
+    /// How often the client is told: a vendor that heard no answer tells it again.
+    #[serde(default = "once")]
+    times: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// The customer's phone sends a text to the client. Answers with the event's id when the client has taken note of it;
+/// a vendor that is killed before that forgets it, and the phone says that it was not sent.
+async fn reply(State(vendor): Shared, Path(number): Path<String>, body: Result<Bytes, BytesRejection>) -> Answer {
+    let ReplyBody { text, times } = read(body)?;
+    let (from, now) = (format!("+{number}"), vendor.now());
+    let event = seal::id("evt", &json!([from, text, now]).to_string());
+    let data = json!({ "id": seal::id("msg", &event), "from": from, "text": text });
+    let news = json!({ "id": event, "type": "message.received", "data": data }).to_string();
+    for _ in 0..times {
+        vendor.webhooks.deliver(&news).await;
+    }
+    Ok(Json(json!({ "event": event })).into_response())
 }
 
 fn read<B: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<B, Refused> {

@@ -93,7 +93,7 @@ impl Drop for RunningDouble {
 }
 
 /// Starts the SMS vendor: `POST /v2/messages`, `GET /v2/messages?client_ref=`, `POST /v2/lookups`, and for the
-/// demo's customer `GET /handset/{number}`. Errors: the port or the ledger is in use, the ledger is
+/// demo's customer `GET` and `POST /handset/{number}`. Errors: the port or the ledger is in use, the ledger is
 /// damaged, or the disk refuses.
 pub async fn brightline(config: DoubleConfig) -> Result<RunningDouble> {
     start(config, brightline::routes)

@@ -189,6 +189,28 @@ async fn twice_is_the_same_event_two_times() {
 }
 
 #[tokio::test]
+async fn a_customer_texts_back_and_the_client_is_told_with_a_signature_until_it_listens() {
+    let dir = tempdir().unwrap();
+    let receiver = Receiver::start(1).await;
+    let double = brightline(config(&dir, &receiver.url)).await.unwrap();
+    let phone = client().post(format!("{}/handset/12175550142", double.base_url));
+    let strange = phone.try_clone().unwrap().body(r#"{"text":"STOP"}"#);
+    assert_eq!(ask(strange).await.status, 401, "only the story moves the phone");
+
+    let answer = ask(phone.header("X-Double-Control", CONTROL).body(r#"{"text":"STOP","times":2}"#)).await;
+    assert_eq!(answer.status, 200);
+    let arrived = receiver.wait(3).await;
+    assert_eq!(arrived.len(), 3, "one refused, then told twice");
+    let (headers, body) = &arrived[1];
+    assert_eq!(headers["brightline-signature"], hmac(&format!("{}.{body}", NOW / 1_000_000)));
+    let event: Value = serde_json::from_str(body).unwrap();
+    assert_eq!((&event["type"], &event["id"]), (&"message.received".into(), &answer.json["event"]));
+    assert_eq!((&event["data"]["from"], &event["data"]["text"]), (&PATIENT.into(), &"STOP".into()));
+    assert_eq!(arrived[1].1, arrived[2].1);
+    assert_eq!(ledger(&double.base_url).await["messages"], 0, "it is no order of the client's");
+}
+
+#[tokio::test]
 async fn late_delays_the_answer_and_the_webhook() {
     let dir = tempdir().unwrap();
     let receiver = Receiver::start(0).await;

@@ -18,7 +18,7 @@ use crate::fact::{Fact, Moment};
 use crate::ports::Access;
 use crate::ports::store::{Asked, Commit, Lease, RunId, Stored};
 use crate::run::Run;
-use crate::signal::{Delivered, Signal, Who};
+use crate::signal::{Delivered, Who};
 use crate::turn::Turn;
 
 /// How many inbox entries one look takes in.
@@ -201,11 +201,11 @@ impl Engine {
             let delivered: Delivered =
                 serde_json::from_str(&entry.body).map_err(|e| EngineError::Broken { what: e.to_string() })?;
             let facts = decide::on_signal(&definition.plan, &turn.run, &delivered)?;
-            if let (Signal::Card { words, sealed, .. }, false) = (&delivered.signal, facts.is_empty()) {
+            if let (Some((value, sealed)), false) = (delivered.signal.brings(), facts.is_empty()) {
                 let blob = crate::values::from_base64(sealed)?;
                 turn.seal(crate::ports::store::SealedValue {
-                    name: words.name.clone(),
-                    class: words.class.clone(),
+                    name: value.name.clone(),
+                    class: value.class.clone(),
                     blob,
                 });
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use selvedge_policy::{Contacted, CustomerState, Past};
+use selvedge_policy::{Contacted, CustomerState, OptOut, Past};
 use selvedge_record::{Draft, Event, Head, LogKey};
 use selvedge_vault::{Transient, Vault};
 use selvedge_workflow::dictionary::Dictionary;
@@ -18,7 +18,7 @@ use crate::error::{EngineError, StoreError};
 use crate::fact::Fact;
 use crate::health::Condition;
 use crate::ports::store::{Claim, Lease, Listed, RunId, Store};
-use crate::ports::{Clock, Connectors, Micros, Random, Webhook, WebhookFault};
+use crate::ports::{Clock, Connectors, Micros, News, Random, Webhook, WebhookFault};
 use crate::run::Run;
 use crate::signal::{Delivered, Signal, Who};
 use crate::switches::{Board, Reach};
@@ -72,6 +72,8 @@ pub struct Settings {
     pub sender: BTreeMap<String, String>,
     /// Where customers reach the payment page: `https://pay.example.org`, no slash at the end.
     pub public_url: String,
+    /// The words by which a customer's text asks to be left alone.
+    pub opt_out: OptOut,
 }
 
 /// Keeps runs going. Cheap to clone.
@@ -211,8 +213,7 @@ impl Engine {
     ) -> Result<RunId, EngineError> {
         self.ready().await?;
         let not_published = || EngineError::NotPublished { workflow: workflow.into() };
-        let digest = self.store().published(tenant, workflow).await?.ok_or_else(not_published)?;
-        let definition = self.definition(tenant, workflow, &digest).await?;
+        let definition = self.in_force(tenant, workflow).await?.ok_or_else(not_published)?;
         let reach = Reach { tenant: tenant.into(), workflow: workflow.into(), ..Reach::default() };
         if let Some(switch) = self.read_board(tenant).await?.stopping(&reach) {
             return Err(EngineError::Stopped {
@@ -226,32 +227,8 @@ impl Engine {
             return Err(EngineError::NoSuchField { customer: customer.into(), field: "record".into() });
         }
         let id = RunId { tenant: tenant.into(), interaction: self.inner.values.id("int_") };
-        let pinned = self.inner.parts.connectors.digests();
-        let connectors =
-            definition.plan.uses.values().filter_map(|name| Some((name.clone(), pinned.get(name)?.clone()))).collect();
-        let fact = Fact::Opened {
-            workflow: workflow.into(),
-            customer: customer.into(),
-            channel: channel.into(),
-            by: who.actor.clone(),
-            connectors,
-            next: definition.plan.nodes.first().map_or_else(|| "end:completed".into(), |n| n.name.clone()),
-        };
-        let (kind, data) = fact.clone().into_kind_and_data()?;
-        let (mut head, now) = (Head::start(tenant, &id.interaction), self.now());
-        let first = head.append(Draft {
-            kind,
-            time: now,
-            actor: who.actor.clone(),
-            device: who.device.clone(),
-            function: who.function.clone(),
-            session: who.session.clone(),
-            purpose: Some(definition.plan.purpose.clone()),
-            controls: Some(digest.clone()),
-            data,
-        })?;
-        let run = Run::begin(&id, head, &digest, now, &fact)?;
-        let mut turn = Turn::opening(run, &definition.plan.purpose, first);
+        let now = self.now();
+        let mut turn = self.opening(&id, Some(&definition), workflow, customer, channel, who, now)?;
         if channel == CALL {
             // Whoever called whom, a conversation counts for the rules that ask for quiet after one.
             let (channel, purpose) = (channel.to_owned(), definition.plan.purpose.clone());
@@ -260,9 +237,65 @@ impl Engine {
         }
         let opened = self.store().commit(turn.take(false)).await.map_err(EngineError::from);
         opened.inspect_err(|error| self.doubt(error))?;
-        *self.slot(&id).held.lock().await = Some(Held { lease: Lease::OPENING, run: Some(turn.run) });
-        self.wake(&id);
+        self.start(turn.run).await;
         Ok(id)
+    }
+
+    /// Drives a run that this node has just opened.
+    pub(crate) async fn start(&self, run: Run) {
+        let id = run.id.clone();
+        *self.slot(&id).held.lock().await = Some(Held { lease: Lease::OPENING, run: Some(run) });
+        self.wake(&id);
+    }
+
+    /// The definition that new runs of a workflow take.
+    pub(crate) async fn in_force(&self, tenant: &str, workflow: &str) -> Result<Option<Arc<Definition>>, EngineError> {
+        match self.store().published(tenant, workflow).await? {
+            Some(digest) => Ok(Some(self.definition(tenant, workflow, &digest).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The turn that opens a record. Without a definition there is nothing to do: the run stands at its end.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of what opens an interaction")]
+    pub(crate) fn opening(
+        &self,
+        id: &RunId,
+        definition: Option<&Definition>,
+        workflow: &str,
+        customer: &str,
+        channel: &str,
+        who: &Who,
+        now: Micros,
+    ) -> Result<Turn, EngineError> {
+        let pinned = self.inner.parts.connectors.digests();
+        let uses = definition.into_iter().flat_map(|definition| definition.plan.uses.values());
+        let fact = Fact::Opened {
+            workflow: workflow.into(),
+            customer: customer.into(),
+            channel: channel.into(),
+            by: who.actor.clone(),
+            connectors: uses.filter_map(|name| Some((name.clone(), pinned.get(name)?.clone()))).collect(),
+            next: definition
+                .and_then(|definition| definition.plan.nodes.first())
+                .map_or_else(|| "end:completed".into(), |node| node.name.clone()),
+        };
+        let (kind, data) = fact.clone().into_kind_and_data()?;
+        let mut head = Head::start(&id.tenant, &id.interaction);
+        let first = head.append(Draft {
+            kind,
+            time: now,
+            actor: who.actor.clone(),
+            device: who.device.clone(),
+            function: who.function.clone(),
+            session: who.session.clone(),
+            purpose: definition.map(|definition| definition.plan.purpose.clone()),
+            controls: definition.map(|definition| definition.digest.clone()),
+            data,
+        })?;
+        let digest = definition.map_or("", |definition| &definition.digest);
+        let purpose = definition.map_or("", |definition| &definition.plan.purpose);
+        Ok(Turn::opening(Run::begin(id, head, digest, now, &fact)?, purpose, first))
     }
 
     /// Takes a signal in durably and wakes the run. `false`: one with this `dedupe` came before.
@@ -277,15 +310,23 @@ impl Engine {
     }
 
     /// Takes a webhook in: verified on its raw body, read by its connector, delivered to the runs concerned.
-    /// Returns how many reports it held.
+    /// Returns how many pieces of news it held.
     pub async fn webhook(&self, tenant: &str, webhook: Webhook) -> Result<Result<usize, WebhookFault>, EngineError> {
         let connection = webhook.connection.clone();
         let connector = self.inner.parts.connectors.reader(&connection).unwrap_or_default();
-        let reports = match self.inner.parts.connectors.receive(webhook, self.now()).await {
-            Ok(reports) => reports,
+        let news = match self.inner.parts.connectors.receive(webhook, self.now()).await {
+            Ok(news) => news,
             Err(fault) => return Ok(Err(fault)),
         };
-        for report in &reports {
+        let count = news.len();
+        for one in news {
+            let report = match one {
+                News::Report(report) => report,
+                News::Received(received) => {
+                    self.hear(tenant, &connection, received).await?;
+                    continue;
+                }
+            };
             // The key that we gave the vendor begins with the interaction; what does not is none of ours.
             let Some((interaction, _)) = report.idempotency_key.split_once('.') else { continue };
             let id = RunId { tenant: tenant.into(), interaction: interaction.into() };
@@ -293,20 +334,10 @@ impl Engine {
                 continue;
             }
             let dedupe = format!("report/{connection}/{}", report.event_id);
-            let who = Who { actor: format!("connection:{connection}"), ..Who::default() };
-            self.deliver(
-                &id,
-                &dedupe,
-                Signal::Reported {
-                    connection: connection.clone(),
-                    connector: connector.clone(),
-                    report: report.clone(),
-                },
-                who,
-            )
-            .await?;
+            let signal = Signal::Reported { connection: connection.clone(), connector: connector.clone(), report };
+            self.deliver(&id, &dedupe, signal, Who::connection(&connection)).await?;
         }
-        Ok(Ok(reports.len()))
+        Ok(Ok(count))
     }
 
     pub(crate) fn slot(&self, id: &RunId) -> Arc<Slot> {

@@ -10,7 +10,7 @@ use selvedge_workflow::dictionary::Class;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::fact::{Commitment, Fact};
+use crate::fact::{Commitment, Fact, Text};
 use crate::ports::store::{RunId, Stored};
 
 impl Engine {
@@ -102,6 +102,7 @@ fn commitments(fact: &Fact) -> Vec<(String, &Commitment)> {
             fields.iter().enumerate().map(|(i, c)| (format!("/fields/{i}/commitment"), c)).collect()
         }
         Fact::Done { answer: Some(answer), .. } => vec![("/answer/commitment".into(), answer)],
+        Fact::TextReceived(Text { words: Some(words), .. }) => vec![("/words/commitment".into(), words)],
         Fact::Offered { terms, .. } => vec![("/terms/commitment".into(), terms)],
         Fact::Authorized { words, .. } => vec![("/words/commitment".into(), words)],
         _ => Vec::new(),

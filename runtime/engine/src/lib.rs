@@ -19,6 +19,7 @@ pub mod error;
 mod evidence;
 pub mod fact;
 pub mod health;
+pub mod inbound;
 pub mod money;
 pub mod page;
 pub mod ports;

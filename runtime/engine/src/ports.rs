@@ -155,6 +155,28 @@ pub struct Report {
     pub detail: String,
 }
 
+/// What a webhook tells.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Of an effect of ours.
+    Report(Report),
+    /// Of a message to us.
+    Received(Received),
+}
+
+/// A message that somebody sent us. Its sender and its words no connector has seen.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// The vendor's id of this piece of news.
+    pub event_id: String,
+    /// `sms`.
+    pub channel: String,
+    /// The address that it came from; `None`: none could be read.
+    pub sender: Option<SecretString>,
+    /// What it says; `None`: nothing that could be read.
+    pub words: Option<SecretString>,
+}
+
 /// Only `Succeeded` is success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -221,5 +243,5 @@ pub trait Connectors: Send + Sync {
     fn reader(&self, connection: &str) -> Option<String>;
     /// Verifies a webhook's signature over the raw body and lets the connector read it. `now` bounds the
     /// age of the signature.
-    async fn receive(&self, webhook: Webhook, now: Micros) -> Result<Vec<Report>, WebhookFault>;
+    async fn receive(&self, webhook: Webhook, now: Micros) -> Result<Vec<News>, WebhookFault>;
 }

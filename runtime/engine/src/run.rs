@@ -237,7 +237,17 @@ impl Run {
             self.halted = None;
         }
         match fact {
-            Fact::Opened { .. } | Fact::Reported { .. } | Fact::Read { .. } | Fact::Destroyed { .. } => {}
+            Fact::Opened { .. }
+            | Fact::Reported { .. }
+            | Fact::TextReceived(_)
+            | Fact::Read { .. }
+            | Fact::Destroyed { .. } => {}
+            // What was put off is decided again at once: an opt-out voids what is queued.
+            Fact::ConsentRevoked(_) => {
+                if matches!(self.phase, Phase::Deferred(_)) {
+                    self.phase = Phase::Deferred(time);
+                }
+            }
             Fact::ContactDecided { moment, decision, next, .. } => {
                 match (next, &decision.verdict, self.effect().cloned()) {
                     (Some(next), _, _) => self.enter(next),

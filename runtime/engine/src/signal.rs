@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::Commitment;
+use crate::fact::{Commitment, Revoked, Text};
 use crate::ports::{Micros, Report};
 
 /// Who caused an event: the five things that each event of the record names (seed 3, 28).
@@ -26,6 +26,11 @@ impl Who {
     /// The host itself.
     pub fn host() -> Who {
         Who { actor: "host".into(), ..Who::default() }
+    }
+
+    /// A vendor, by the connection that it spoke over.
+    pub fn connection(name: &str) -> Who {
+        Who { actor: format!("connection:{name}"), ..Who::default() }
     }
 
     /// A customer.
@@ -99,9 +104,29 @@ pub enum Signal {
         /// The report.
         report: Report,
     },
+    /// The customer wrote to us.
+    Text {
+        /// The text; its words are sealed.
+        text: Text,
+        /// What it takes away.
+        revoked: Option<Revoked>,
+        /// The sealed words, base64, where this record keeps them.
+        sealed: Option<String>,
+    },
     /// A person looked at what a step disclosed.
     Read {
         /// The step.
         step: String,
     },
+}
+
+impl Signal {
+    /// The sealed value that it brings along, base64, with its commitment.
+    pub fn brings(&self) -> Option<(&Commitment, &str)> {
+        match self {
+            Signal::Card { words, sealed, .. } => Some((words, sealed)),
+            Signal::Text { text, sealed, .. } => text.words.as_ref().zip(sealed.as_deref()),
+            _ => None,
+        }
+    }
 }

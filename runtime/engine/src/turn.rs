@@ -75,8 +75,8 @@ impl Turn {
             device: who.device.clone(),
             function: who.function.clone(),
             session: who.session.clone(),
-            purpose: Some(self.purpose.clone()),
-            controls: Some(self.run.controls.clone()),
+            purpose: some(&self.purpose),
+            controls: some(&self.run.controls),
             data,
         })?;
         let before = self.run.card.as_ref().map(|c| c.token.clone());
@@ -200,4 +200,9 @@ impl Turn {
             contacts: std::mem::take(&mut self.contacts),
         }
     }
+}
+
+/// A run that only writes down what was said has no workflow, and so neither purpose nor controls.
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }

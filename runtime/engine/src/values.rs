@@ -121,6 +121,14 @@ impl Values {
         Ok((state, Some(row.version)))
     }
 
+    /// The customers who have this phone number on file, however it is spaced. Nobody has what is no number.
+    pub async fn customers_at(&self, tenant: &str, number: &SecretString) -> Result<Vec<String>, EngineError> {
+        match self.vault.number_hash(tenant, number.expose_secret()) {
+            Some(hash) => Ok(self.store.customers_at(tenant, &hash).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// One field of the customer, opened.
     pub async fn field(&self, run: &Run, path: &str) -> Result<Field, EngineError> {
         let missing = || EngineError::NoSuchField { customer: run.customer.clone(), field: path.into() };

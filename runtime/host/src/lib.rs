@@ -50,7 +50,7 @@ pub use manifest::{EffectClass, Kind, MAX_FUNCTIONS, Manifest, Vetting};
 pub use registry::{MAX_ANSWER, Registry};
 pub use route::{Route, Routes};
 pub use state::MAX_REVEALS;
-pub use webhook::{MAX_WEBHOOK, Scheme, TOLERANCE};
+pub use webhook::{MAX_WEBHOOK, Messages, Scheme, TOLERANCE};
 pub use workshop::build_workspace;
 
 /// How the host runs calls.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::grant::{Powers, read_connections, read_imports, read_reasons};
 use crate::route::{Routes, UNFIT};
-use crate::webhook::Scheme;
+use crate::webhook::{Messages, Scheme};
 
 /// The functions that one service may declare.
 pub const MAX_FUNCTIONS: usize = 64;
@@ -111,6 +111,8 @@ pub struct Webhooks {
     pub connection: String,
     /// How they are signed.
     pub scheme: Scheme,
+    /// Where a customer's own message stands in one, where the vendor carries such messages.
+    pub messages: Option<Messages>,
 }
 
 /// The vendor's answers to what an admin asks before a grant.
@@ -268,7 +270,7 @@ fn read_webhooks(item: &Item<'_, '_>, connections: &Routes, reader: &Reader) -> 
     if !item.is_given() {
         return None;
     }
-    let map = item.map(&["connection", "scheme", "signature", "timestamp"]);
+    let map = item.map(&["connection", "scheme", "signature", "timestamp", "messages"]);
     let connection = map.required("connection").text();
     let scheme = map.required("scheme").one_of(&["timestamped-hmac"]);
     let header = |item: Item<'_, '_>| {
@@ -282,7 +284,25 @@ fn read_webhooks(item: &Item<'_, '_>, connections: &Routes, reader: &Reader) -> 
         reader.report(Diagnostic::new(UNFIT, message).at(&connection.span));
     }
     let scheme = Scheme { signature: signature?.value, timestamp: timestamp.map(|name| name.value) };
-    Some(Webhooks { connection: connection.value, scheme })
+    Some(Webhooks { connection: connection.value, scheme, messages: read_messages(&map.optional("messages")) })
+}
+
+fn read_messages(item: &Item<'_, '_>) -> Option<Messages> {
+    if !item.is_given() {
+        return None;
+    }
+    let map = item.map(&["channel", "sender", "words"]);
+    let channel = map.required("channel").one_of(&["sms", "email"]);
+    let slot = |item: Item<'_, '_>| {
+        item.parsed("a JSON pointer such as `/data/from`", |text| is_pointer(text).then(|| text.to_owned()))
+    };
+    let (sender, words) = (slot(map.required("sender")), slot(map.required("words")));
+    Some(Messages { channel: channel?.value, sender: sender?.value, words: words?.value })
+}
+
+/// A JSON pointer (RFC 6901) into an object.
+fn is_pointer(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('/') && !text.ends_with('/')
 }
 
 fn read_vetting(item: &Item<'_, '_>) -> Option<Vetting> {

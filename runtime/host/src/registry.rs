@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use selvedge_engine::ports::{
-    Call, CardFields, Charged, Connectors, Failure, Field, Finding, Micros, Observed, Refusal, Report, ReportStatus,
-    Signal, Webhook, WebhookFault,
+    Call, CardFields, Charged, Connectors, Failure, Field, Finding, Micros, News, Observed, Received, Refusal, Report,
+    ReportStatus, Signal, Webhook, WebhookFault,
 };
 use tokio::time::timeout_at;
 use wasmtime::component::Resource;
@@ -18,10 +18,11 @@ use crate::call::{Cell, Stop, circumstances, handle};
 use crate::connector::{Connector, Facts};
 use crate::linker::Exports;
 use crate::scrub::short;
+use crate::webhook::Taken;
 use crate::{Host, LoadError};
 
-/// The reports that one webhook may hold.
-pub const MAX_REPORTS: usize = 100;
+/// The pieces of news that one webhook may hold.
+pub const MAX_NEWS: usize = 100;
 
 /// The longest answer of a service, in bytes: it is sealed beside the record, once for each call.
 pub const MAX_ANSWER: usize = 16 << 10;
@@ -239,7 +240,7 @@ impl Connectors for Registry {
         cell.close(end, |found| found.map(report))
     }
 
-    async fn receive(&self, webhook: Webhook, now: Micros) -> Result<Vec<Report>, WebhookFault> {
+    async fn receive(&self, webhook: Webhook, now: Micros) -> Result<Vec<News>, WebhookFault> {
         let connector = self.reader_of(&webhook.connection).ok_or(WebhookFault::NoSuchConnection)?;
         let scheme = connector.manifest.webhooks.as_ref().map(|webhooks| &webhooks.scheme);
         let secret =
@@ -257,11 +258,16 @@ impl Connectors for Registry {
             attempt: 1,
         };
         let unreadable = |stop: Stop| WebhookFault::Unreadable(in_words(&stop.failure));
+        let messages = connector.manifest.webhooks.as_ref().and_then(|webhooks| webhooks.messages.as_ref());
+        let (body, taken) = match messages {
+            Some(messages) => messages.take_out(&webhook.body)?,
+            None => (webhook.body, Taken::default()),
+        };
         let mut cell = Cell::open(&self.host, connector, &call, Vec::new(), false).await.map_err(unreadable)?;
         let webhook = inbound::Webhook {
             connection: webhook.connection,
             headers: webhook.headers.into_iter().filter(|(name, _)| name == "content-type").collect(),
-            body: webhook.body,
+            body,
         };
         let end = timeout_at(cell.deadline, async {
             match &connector.exports {
@@ -271,7 +277,8 @@ impl Connectors for Registry {
                 }
                 Exports::Gateway(gateway) => {
                     let guest = gateway.load(&mut cell.store, &cell.instance)?;
-                    guest.call_receive(&mut cell.store, &webhook).await
+                    let reports = guest.call_receive(&mut cell.store, &webhook).await?;
+                    Ok(reports.map(|reports| reports.into_iter().map(inbound::News::Report).collect()))
                 }
                 Exports::Verifier(_) | Exports::Service(_) => {
                     Ok(Err(types::Failure::Denied(no_function("a verifier or service", "receive"))))
@@ -279,12 +286,23 @@ impl Connectors for Registry {
             }
         });
         let end = end.await;
-        let reports = cell.close(end, |reports| reports.into_iter().map(report).collect::<Vec<_>>());
-        match reports.result {
-            Ok(reports) if reports.len() <= MAX_REPORTS => Ok(reports),
-            Ok(_) => Err(WebhookFault::Unreadable(format!("more than {MAX_REPORTS} reports in one webhook"))),
-            Err(failure) => Err(WebhookFault::Unreadable(in_words(&failure))),
+        let told = cell.close(end, |told| told).result;
+        let told = told.map_err(|failure| WebhookFault::Unreadable(in_words(&failure)))?;
+        if told.len() > MAX_NEWS {
+            return Err(WebhookFault::Unreadable(format!("more than {MAX_NEWS} pieces of news in one webhook")));
         }
+        let mut taken = Some(taken);
+        let each = told.into_iter().map(|one| match one {
+            inbound::News::Report(told) => Ok(News::Report(report(told))),
+            inbound::News::Received(event_id) => {
+                let (Some(messages), Some(Taken { sender, words })) = (messages, taken.take()) else {
+                    return Err(WebhookFault::Unreadable("a message for which the manifest names no slots".into()));
+                };
+                let channel = messages.channel.clone();
+                Ok(News::Received(Received { event_id: short(&event_id), channel, sender, words }))
+            }
+        });
+        each.collect()
     }
 }
 

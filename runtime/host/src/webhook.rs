@@ -3,6 +3,7 @@
 use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use selvedge_engine::ports::{Micros, Webhook, WebhookFault};
+use serde_json::Value;
 
 /// How old, or how far ahead, a signature may be.
 pub const TOLERANCE: Micros = 5 * 60 * 1_000_000;
@@ -58,6 +59,42 @@ impl Scheme {
     }
 }
 
+/// Where a customer's own message stands in the JSON of a webhook, and by which channel it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Messages {
+    /// `sms`.
+    pub channel: String,
+    /// The slot of the address that it came from, as a JSON pointer.
+    pub sender: String,
+    /// The slot of its words.
+    pub words: String,
+}
+
+/// What was taken out of a webhook.
+#[derive(Default)]
+pub(crate) struct Taken {
+    pub sender: Option<SecretString>,
+    pub words: Option<SecretString>,
+}
+
+impl Messages {
+    /// Takes a customer's address and words out of the body, so that no connector reads them: `null` stands where
+    /// they stood. What stands there and is no text is taken out as well.
+    ///
+    /// # Errors
+    /// [`WebhookFault::Unreadable`]: the body is not JSON, so nobody knows where they stand.
+    pub(crate) fn take_out(&self, body: &[u8]) -> Result<(Vec<u8>, Taken), WebhookFault> {
+        let not_json = |_| WebhookFault::Unreadable("it is not JSON".into());
+        let mut body: Value = serde_json::from_slice(body).map_err(not_json)?;
+        let mut take = |slot: &str| match body.pointer_mut(slot).map(Value::take) {
+            Some(Value::String(text)) => Some(SecretString::from(text)),
+            _ => None,
+        };
+        let taken = Taken { sender: take(&self.sender), words: take(&self.words) };
+        Ok((body.to_string().into_bytes(), taken))
+    }
+}
+
 /// A header that is there exactly once.
 fn header<'a>(webhook: &'a Webhook, name: &str) -> Option<&'a str> {
     let mut found = webhook.headers.iter().filter(|(given, _)| given == name);
@@ -93,6 +130,26 @@ mod tests {
 
     fn two_headers() -> Scheme {
         Scheme { signature: "brightline-signature".into(), timestamp: Some("brightline-timestamp".into()) }
+    }
+
+    #[test]
+    fn what_a_customer_wrote_is_taken_out_of_the_body() {
+        let messages = Messages { channel: "sms".into(), sender: "/data/from".into(), words: "/data/text".into() };
+        let read = |body: &str| {
+            let (left, taken) = messages.take_out(body.as_bytes()).unwrap();
+            let text = |taken: Option<SecretString>| taken.map(|text| text.expose_secret().to_owned());
+            (String::from_utf8(left).unwrap(), text(taken.sender), text(taken.words))
+        };
+        let (from, stop) = (Some("+13125550142".to_owned()), Some("STOP".to_owned()));
+        let inbound = r#"{"data":{"from":"+13125550142","text":"STOP"},"id":"evt_1"}"#;
+        let left = r#"{"data":{"from":null,"text":null},"id":"evt_1"}"#;
+        assert_eq!(read(inbound), (left.into(), from.clone(), stop));
+        // The same name twice hides nothing, and neither does another form.
+        let twice = r#"{"data":{"from":["+13125550142"],"text":"one","text":"two"},"id":"evt_1"}"#;
+        assert_eq!(read(twice), (left.into(), None, Some("two".into())));
+        let report = r#"{"data":{"client_ref":"int_1.code.1"},"id":"evt_1"}"#;
+        assert_eq!(read(report), (report.into(), None, None));
+        assert!(messages.take_out(b"from=%2B13125550142&text=STOP").is_err());
     }
 
     #[test]

@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{call, connections, field, first_party, mobile, text};
+use secrecy::{ExposeSecret, SecretString};
 use selvedge_doubles::{DoubleConfig, RunningDouble};
-use selvedge_engine::ports::{CardFields, Charged, Connectors, Failure, Finding, ReportStatus, Webhook, WebhookFault};
+use selvedge_engine::ports::{
+    CardFields, Charged, Connectors, Failure, Finding, News, ReportStatus, Webhook, WebhookFault,
+};
 use selvedge_host::{Host, HostConfig, Registry};
 
 const NOW: i64 = 1_767_225_600_000_000;
@@ -181,14 +184,14 @@ async fn signed_news_reaches_the_connector_and_forged_news_does_not() {
     let webhooks = wait_for(&heard, 2).await;
 
     for webhook in &webhooks {
-        let reports = world.registry.receive(webhook.clone(), NOW).await.unwrap();
-        assert_eq!(reports.len(), 1);
-        assert_eq!(reports[0].status, ReportStatus::Succeeded);
+        let news = world.registry.receive(webhook.clone(), NOW).await.unwrap();
+        let [News::Report(report)] = &news[..] else { panic!("{news:?}") };
+        assert_eq!(report.status, ReportStatus::Succeeded);
         if webhook.connection == "brightline" {
-            assert_eq!((&reports[0].reference, reports[0].detail.as_str()), (&reference, "delivered"));
-            assert_eq!(reports[0].idempotency_key, "int_1:code:1");
+            assert_eq!((&report.reference, report.detail.as_str()), (&reference, "delivered"));
+            assert_eq!(report.idempotency_key, "int_1:code:1");
         } else {
-            assert_eq!(reports[0].idempotency_key, "int_1:pay:1");
+            assert_eq!(report.idempotency_key, "int_1:pay:1");
         }
 
         let mut forged = webhook.clone();
@@ -200,7 +203,33 @@ async fn signed_news_reaches_the_connector_and_forged_news_does_not() {
         }
     }
     let stray = Webhook { connection: "nobody".into(), ..webhooks[0].clone() };
-    assert_eq!(world.registry.receive(stray, NOW).await, Err(WebhookFault::NoSuchConnection));
+    let answer = world.registry.receive(stray, NOW).await;
+    assert!(matches!(answer, Err(WebhookFault::NoSuchConnection)), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_a_customer_writes_reaches_the_engine_and_no_connector() {
+    let world = world().await;
+    let heard: common::Heard<Webhook> = Arc::new(Mutex::new(Vec::new()));
+    let url = listen(Arc::clone(&heard)).await;
+    world.brightline.set_webhook_url(&format!("{url}/brightline"));
+    let phone = format!("{}/handset/12175550142", world.brightline.base_url);
+    let text = r#"{"text":"please quit texting me","times":2}"#;
+    let sent = reqwest::Client::new().post(phone).header("x-double-control", "control").body(text).send().await;
+    assert!(sent.unwrap().status().is_success());
+
+    let webhooks = wait_for(&heard, 2).await;
+    let mut events = Vec::new();
+    for webhook in webhooks {
+        let news = world.registry.receive(webhook, NOW).await.unwrap();
+        let [News::Received(received)] = &news[..] else { panic!("{news:?}") };
+        let text = |value: &Option<SecretString>| value.as_ref().map(|v| v.expose_secret().to_owned());
+        assert_eq!(text(&received.sender).as_deref(), Some("+12175550142"));
+        assert_eq!(text(&received.words).as_deref(), Some("please quit texting me"));
+        assert_eq!(received.channel, "sms");
+        events.push(received.event_id.clone());
+    }
+    assert!(events[0].starts_with("evt_") && events[0] == events[1], "told twice, one event: {events:?}");
 }
 
 #[tokio::test]

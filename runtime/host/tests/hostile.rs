@@ -13,7 +13,7 @@ use axum::body::Bytes;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use common::{MISCHIEF, call, connections, field, mobile, text};
-use selvedge_engine::ports::{Connectors, Failure, Observed, Webhook};
+use selvedge_engine::ports::{Connectors, Failure, News, Observed, Webhook};
 use selvedge_host::{Connector, Host, HostConfig, LoadError, MAX_COMPUTING, Package, Registry};
 
 const GRANT: &str = r#"connector: probe
@@ -44,7 +44,12 @@ connections:
     - { method: POST, path: /messages, slots: { /to: [patient.mobile], /text: [message.text], /note: [message.text] } }
     - { method: POST, path: /elsewhere, slots: { /to: [patient.mobile] } }
     - { method: GET, path: "/find?ref=*" }
-webhooks: { connection: vendor, scheme: timestamped-hmac, signature: x-signature, timestamp: x-timestamp }
+webhooks:
+  connection: vendor
+  scheme: timestamped-hmac
+  signature: x-signature
+  timestamp: x-timestamp
+  messages: { channel: sms, sender: /from, words: /text }
 vetting: { production-access: "nobody", support-sessions: "none", logs: "nowhere", patches: "nobody" }
 "#;
 
@@ -439,13 +444,13 @@ async fn a_granted_reveal_works_and_is_recorded_with_its_reason() {
 async fn a_webhook_is_read_with_no_way_out() {
     let world = world().await;
     let now = 1_767_225_600_000_000;
-    let body = b"key-1";
+    let body = br#"{"from":"+12175550142","key":1,"text":"STOP"}"#;
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"whsec_0123456789");
     let signature = hex::encode(aws_lc_rs::hmac::sign(&key, &[b"1767225600.", &body[..]].concat()));
     let headers = [
         ("x-signature", signature.as_str()),
         ("x-timestamp", "1767225600"),
-        ("content-type", "text/plain"),
+        ("content-type", "application/json"),
         ("cookie", "a=b"),
     ];
     let webhook = Webhook {
@@ -453,9 +458,12 @@ async fn a_webhook_is_read_with_no_way_out() {
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         body: body.to_vec(),
     };
-    let reports = world.registry.receive(webhook.clone(), now).await.unwrap();
-    assert!(reports[0].detail.contains("while a webhook is read is not granted"), "{}", reports[0].detail);
-    assert_eq!((reports[0].idempotency_key.as_str(), reports[0].reference.as_str()), ("key-1", "1 headers"));
+    let news = world.registry.receive(webhook.clone(), now).await.unwrap();
+    let [News::Report(report)] = &news[..] else { panic!("{news:?}") };
+    assert!(report.detail.contains("while a webhook is read is not granted"), "{}", report.detail);
+    // It tells all that it saw: neither who wrote nor what.
+    let seen = r#"{"from":null,"key":1,"text":null}"#;
+    assert_eq!((report.idempotency_key.as_str(), report.reference.as_str()), (seen, "1 headers"));
     assert_eq!(world.heard(), 0);
     let unsigned = Webhook { headers: Vec::new(), ..webhook };
     assert!(world.registry.receive(unsigned, now).await.is_err());

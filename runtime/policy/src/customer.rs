@@ -31,6 +31,22 @@ pub struct CustomerState {
     pub convenient: Option<Convenient>,
 }
 
+/// The purpose of a consent that was taken away for every purpose at once.
+pub const ALL: &str = "all";
+
+impl CustomerState {
+    /// Whether the customer wants nothing more by this channel, for whatever purpose: they said so, and have agreed to
+    /// nothing by it since.
+    #[must_use]
+    pub fn refuses_all(&self, channel: &str) -> bool {
+        let newest = |granted: bool| {
+            let by = self.consents.iter().filter(|c| c.channel == channel && c.granted == granted);
+            by.filter(|c| granted || c.purpose == ALL).map(|c| c.at).max()
+        };
+        newest(false).is_some_and(|refused| newest(true).is_none_or(|agreed| agreed <= refused))
+    }
+}
+
 /// How a consent was given. The greater one includes the lesser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

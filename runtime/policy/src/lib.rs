@@ -31,7 +31,7 @@ mod table;
 pub use access::{Access, Principal, Resource};
 pub use assurance::{Assertion, assess};
 pub use contact::Contact;
-pub use customer::{Consent, Convenient, CustomerState, Given, Note, ZoneEvidence};
+pub use customer::{ALL, Consent, Convenient, CustomerState, Given, Note, ZoneEvidence};
 pub use decision::{Decision, Reason, Verdict};
 pub use history::{Contacted, Count, MAX_COUNTED, Past, Span, Tally, Window};
 pub use hours::{Hours, MAX_DEFER_DAYS, Open};

@@ -158,7 +158,8 @@ fn florida_ends_an_hour_earlier_and_only_since_the_law_is_in_force() {
     }
     let decision = decide(&florida, "billing", "2026-03-02T20:00:00-05:00");
     let asked: Vec<_> = decision.reasons.iter().map(|reason| reason.rule.as_str()).collect();
-    assert_eq!(asked, ["state.hours.early-evening", "state.daily-cap", "tcpa.hours", "tcpa.consent", "tcpa.revoked"]);
+    let texts = ["tcpa.hours", "tcpa.consent", "tcpa.revoked", "tcpa.revoked.sms"];
+    assert_eq!(asked, [&["state.hours.early-evening", "state.daily-cap"][..], &texts].concat());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use selvedge_engine::ports::store::*;
 use selvedge_engine::ports::*;
 use selvedge_engine::{Engine, Parts, Settings, StoreError};
-use selvedge_policy::{Access, Count, Tally};
+use selvedge_policy::{Access, Count, OptOut, Tally};
 use selvedge_record::{Frontier, Hash, LogKey, Sealed};
 use selvedge_vault::{MasterKey, Vault};
 use serde_json::{Value, json};
@@ -247,7 +247,7 @@ impl Connectors for Doors {
     async fn lookup(&self, _: &Call) -> Observed<Option<Report>> {
         unreachable!()
     }
-    async fn receive(&self, webhook: Webhook, now: Micros) -> Result<Vec<Report>, WebhookFault> {
+    async fn receive(&self, webhook: Webhook, now: Micros) -> Result<Vec<News>, WebhookFault> {
         assert_eq!(now, NOW);
         match webhook.connection.as_str() {
             "brightline" => {
@@ -325,7 +325,7 @@ fn house_on(store: Away, public_url: &str) -> House {
         random: Arc::new(Stopped),
         vault: Arc::new(Vault::new(MasterKey::load_or_create(keys.path(), &|out| out.fill(7)).unwrap())),
         log_key: Arc::new(LogKey::from_seed("clinic/log", &[7; 32]).unwrap()),
-        settings: Settings { sender: BTreeMap::new(), public_url: public_url.into() },
+        settings: Settings { sender: BTreeMap::new(), public_url: public_url.into(), opt_out: OptOut::default() },
     };
     let router = router(ServerParts {
         engine: Engine::new(parts),

@@ -2,7 +2,7 @@
 //! stand here, because none stands in an event.
 
 use selvedge_engine::Fact;
-use selvedge_engine::fact::{Commitment, Moment};
+use selvedge_engine::fact::{Commitment, Means, Moment, Revoked, Text};
 use selvedge_engine::ports::{Access, Micros, Refusal, ReportStatus};
 use selvedge_engine::run::step_of;
 use selvedge_policy::{Decision, Reason, Verdict};
@@ -119,6 +119,11 @@ fn say(fact: &Fact) -> Said {
             let what = format!("{connection} reports of {}: {status}", report.idempotency_key);
             Said::plain(what).with(some(&report.detail).map(|detail| format!("in the vendor's words: {detail}")))
         }
+        Fact::TextReceived(text) => written(text),
+        Fact::ConsentRevoked(Revoked { channel, purpose, sender, act, cite, said_in }) => {
+            let what = format!("consent to {channel} taken away by {act}: purpose {purpose}, sender {sender} ({cite})");
+            Said::warning(what).with(said_in.as_ref().map(|said_in| format!("said in {said_in}")))
+        }
         Fact::WaitBegan { node, what, until } => {
             Said::warning(format!("{}: waiting for {what} until {}", step_of(node), moment_of(*until)))
         }
@@ -197,6 +202,20 @@ fn contact(step: &str, when: Moment, purpose: &str, channel: &str, decision: &De
         Verdict::Deny => Said::bad(format!("{step}: contact refused {when}: {}", denials(decision))),
     };
     said.with([format!("{channel} for {purpose}")]).with(decision.reasons.iter().map(reason))
+}
+
+fn written(text: &Text) -> Said {
+    let by = text.by.as_ref().map_or_else(String::new, |by| format!(" (`{by}`)"));
+    let what = match text.means {
+        Means::OptOut => format!("wrote by {}: wants no more messages{by}", text.channel),
+        Means::Help => format!("wrote by {}: asks for help", text.channel),
+        Means::Other => format!("wrote by {}", text.channel),
+        Means::Unreadable => format!("wrote by {}, and nothing could be read", text.channel),
+    };
+    let tone = if text.means == Means::OptOut { Tone::Warning } else { Tone::Plain };
+    let cards = (text.cards > 0).then(|| format!("card numbers taken out of the words: {}", text.cards));
+    let kept_in = text.kept_in.as_ref().map(|kept_in| format!("the words are kept in {kept_in}"));
+    Said::new(tone, what).with(text.words.iter().map(committed)).with(kept_in).with(cards)
 }
 
 fn assurance(step: &str, needs: &str, decision: &Decision, next: Option<&str>) -> Said {

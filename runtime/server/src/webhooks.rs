@@ -19,7 +19,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(receive))
 }
 
-/// Takes in a vendor's signed report
+/// Takes in a vendor's signed news: of an effect of ours, or a message from a customer
 #[utoipa::path(
     post,
     path = "/webhooks/{connection}",

@@ -43,6 +43,11 @@ impl Vault {
         SecretString::from(URL_SAFE_NO_PAD.encode(self.derive("link token", context).as_ref()))
     }
 
+    /// The id of the interaction that a customer's text opens: the same whenever its vendor tells of it.
+    pub fn text_id(&self, context: &str) -> String {
+        format!("int_{}", hex::encode(&self.derive("text", context)[..16]))
+    }
+
     /// The salt of a commitment for this context.
     pub fn salt(&self, context: &str) -> [u8; 32] {
         *self.derive("salt", context)

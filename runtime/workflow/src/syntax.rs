@@ -247,7 +247,7 @@ impl Workflow {
         let name = name(&top.required("workflow"));
         let title = top.required("title").text();
         let purpose = steps::name(&top.required("purpose"));
-        let starts = top.required("starts").one_of(&["call"]);
+        let starts = top.required("starts").one_of(&["call", "sms"]);
         let uses = top.required("uses").entries();
         let uses = uses.into_iter().filter_map(|(name, connector)| Some((name, steps::name(&connector)?))).collect();
         let steps = steps(&reader, &top.required("steps"));

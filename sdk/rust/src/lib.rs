@@ -45,7 +45,7 @@ pub mod bindings {
 
 pub use bindings::selvedge::connector::egress::{SendError, Value};
 pub use bindings::selvedge::connector::handles::Field;
-pub use bindings::selvedge::connector::inbound::{Report, Status, Webhook};
+pub use bindings::selvedge::connector::inbound::{News, Report, Status, Webhook};
 pub use bindings::selvedge::connector::types::{Call, Failure};
 
 /// Reads a value, where an admin granted the import `reveal`. Each use is recorded with its reason, and a

@@ -3,9 +3,17 @@
 use miette::IntoDiagnostic;
 use reqwest::header::{COOKIE, SET_COOKIE};
 
+use selvedge_engine::ports::store::RunId;
+use serde_json::json;
+
 use super::stage::{MOBILE, Stage};
+use super::story::{LOOK, MAX_LIST};
 use super::{canary, people};
 use crate::failure::Failure;
+use crate::record::TENANT;
+
+/// How often it is looked whether a text was answered.
+const MAX_LOOKS: u32 = 4000;
 
 /// The texts on the phone, the oldest first.
 pub async fn texts(stage: &Stage) -> miette::Result<Vec<String>> {
@@ -13,6 +21,26 @@ pub async fn texts(stage: &Stage) -> miette::Result<Vec<String>> {
     let inbox = people::control(stage, &url).await?;
     let texts = inbox.as_array().into_iter().flatten().filter_map(|t| t["text"].as_str());
     Ok(texts.map(str::to_owned).collect())
+}
+
+/// Texts back, and returns what the phone shows of answers when everything that the text set going has come to its end.
+pub async fn text(stage: &Stage, story: &RunId, text: &str) -> miette::Result<Vec<String>> {
+    let before = texts(stage).await?.len();
+    let url = format!("{}/handset/{}", stage.texts.base_url, MOBILE.trim_start_matches('+'));
+    let request = stage.http.post(&url).header("x-double-control", &stage.place.control_token);
+    let request = request.header("content-type", "application/json").body(json!({ "text": text }).to_string());
+    let status = request.send().await.into_diagnostic()?.status();
+    if !status.is_success() {
+        return Err(Failure::Story { at: "the phone".into(), why: format!("the text was not sent: {status}") }.into());
+    }
+    for _ in 0..MAX_LOOKS {
+        let listed = stage.engine.list(TENANT, MAX_LIST).await?;
+        if listed.iter().all(|listed| listed.summary.over || listed.interaction == story.interaction) {
+            return Ok(texts(stage).await?.split_off(before));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Err(Failure::Story { at: "the phone".into(), why: "the text was not answered to its end".into() }.into())
 }
 
 /// The newest text on the phone that holds `words`.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use miette::IntoDiagnostic;
 use secrecy::SecretString;
 use selvedge_doubles::{DoubleConfig, RunningDouble, brightline, northgate};
+use selvedge_engine::inbound::{CONFIRMS, HELPS};
 use selvedge_engine::ports::Clock;
 use selvedge_engine::ports::store::Customers;
 use selvedge_engine::{Engine, Settings};
@@ -114,13 +115,17 @@ impl Stage {
             ("sender.name".to_owned(), CLINIC.to_owned()),
             ("sender.phone".to_owned(), "312-555-0100".to_owned()),
         ]);
-        let settings = Settings { sender, public_url: url.clone() };
-        let engine = folder.engine(Arc::new(registry), clock.clone(), settings);
         let files = home::definitions(home)?;
-        let definition = engine
-            .publish(TENANT, &files, WORKFLOW, &facts)
-            .await?
-            .map_err(|findings| Failure::Findings { findings })?;
+        let settings = Settings { sender, public_url: url.clone(), opt_out: home::opt_out(&files)? };
+        let engine = folder.engine(Arc::new(registry), clock.clone(), settings);
+        let publish = async |workflow: &str| -> miette::Result<_> {
+            let published = engine.publish(TENANT, &files, workflow, &facts).await?;
+            Ok(published.map_err(|findings| Failure::Findings { findings })?)
+        };
+        for answer in [CONFIRMS, HELPS] {
+            publish(answer).await?;
+        }
+        let definition = publish(WORKFLOW).await?;
         if folder.store.customer(TENANT, PATIENT).await?.is_none() {
             engine.put_customer(&definition.dictionary, TENANT, PATIENT, &consents(clock.now()), &fields()).await?;
         }

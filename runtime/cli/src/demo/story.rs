@@ -22,8 +22,10 @@ use crate::record::TENANT;
 const TWO_DAYS: i64 = 2 * 86_400_000_000;
 /// How long nothing may happen before the story is given up.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// How many interactions a folder of the demonstration may hold: the story's own, and one for each text.
+pub const MAX_LIST: u32 = 500;
 /// How often the run is looked at.
-const LOOK: Duration = Duration::from_millis(5);
+pub const LOOK: Duration = Duration::from_millis(5);
 
 /// Prints events as they happen, each once.
 pub struct Teller {
@@ -60,8 +62,14 @@ impl Teller {
 
 /// Plays the story to its end, or goes on with one that was interrupted. By hand, a person at the terminal is
 /// the customer from the link on, and takes as long as they like.
-pub async fn play(stage: &mut Stage, teller: &mut Teller, mut by_hand: Option<ByHand>) -> miette::Result<RunId> {
-    let id = match stage.engine.list(TENANT, 1).await?.first() {
+pub async fn play(
+    stage: &mut Stage,
+    teller: &mut Teller,
+    mut by_hand: Option<ByHand>,
+    mut replies: Vec<String>,
+) -> miette::Result<RunId> {
+    let known = stage.engine.list(TENANT, MAX_LIST).await?;
+    let id = match known.iter().find(|listed| listed.summary.workflow == WORKFLOW) {
         Some(listed) => {
             teller.aside(&format!("this folder holds {}; the story goes on where it stands", listed.interaction));
             RunId { tenant: TENANT.into(), interaction: listed.interaction.clone() }
@@ -101,6 +109,13 @@ pub async fn play(stage: &mut Stage, teller: &mut Teller, mut by_hand: Option<By
         }
         match &run.phase {
             Phase::Waiting(_) => {
+                let texts = if standing_at(&run, "first-payment.open") { std::mem::take(&mut replies) } else { vec![] };
+                for text in texts {
+                    teller.aside(&format!("Ada texts back: {text}"));
+                    for answer in customer::text(stage, &id, &text).await? {
+                        teller.aside(&format!("Her phone shows: {answer}"));
+                    }
+                }
                 act(stage, teller, &id, &run, by_hand.as_mut()).await?;
                 seen = Some(run.head.clone());
             }
@@ -113,6 +128,10 @@ pub async fn play(stage: &mut Stage, teller: &mut Teller, mut by_hand: Option<By
             Phase::Entered | Phase::Permitted | Phase::Intended(_) => tokio::time::sleep(LOOK).await,
         }
     }
+}
+
+fn standing_at(run: &Run, node: &str) -> bool {
+    matches!(&run.at, At::Node(at) if at == node)
 }
 
 /// The one whom the run waits for does what is asked.

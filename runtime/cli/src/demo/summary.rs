@@ -28,6 +28,8 @@ pub struct Summary {
     canaries: Vec<Found>,
     /// Card fields that a person looked at.
     card_reads: usize,
+    /// The customer said stop, so that nobody pays.
+    stopped: bool,
     saw: BTreeMap<String, Saw>,
     pack: std::path::PathBuf,
     public_key: std::path::PathBuf,
@@ -45,7 +47,9 @@ pub async fn gather(stage: &Stage, id: &RunId) -> miette::Result<Summary> {
     let verified = selvedge_record::pack::verify(&bytes, Some(&stage.folder.log_key.verifier()));
     let told =
         stage.engine.events(id).await?.into_iter().map(|event| Fact::from_kind_and_data(&event.kind, event.data));
-    let (saw, card_reads) = read_from(&told.collect::<Result<Vec<_>, _>>()?);
+    let told = told.collect::<Result<Vec<_>, _>>()?;
+    let stopped = told.iter().any(|fact| matches!(fact, Fact::ConsentRevoked(_)));
+    let (saw, card_reads) = read_from(&told);
     Ok(Summary {
         interaction: id.interaction.clone(),
         messages: count(
@@ -56,6 +60,7 @@ pub async fn gather(stage: &Stage, id: &RunId) -> miette::Result<Summary> {
         canaries: canary::scan(&stage.folder.path)?,
         saw,
         card_reads,
+        stopped,
         pack,
         public_key: stage.folder.path.join(node::PUBLIC_KEY),
         verified,
@@ -99,7 +104,7 @@ impl Summary {
             && self.canaries.is_empty()
             && self.reveals() == 0
             && self.card_reads == 0
-            && self.charges == 1
+            && self.charges == u64::from(!self.stopped)
     }
 
     /// The summary line.

@@ -11,6 +11,7 @@ mod vendors;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use miette::IntoDiagnostic;
 use secrecy::SecretString;
@@ -20,6 +21,7 @@ use selvedge_engine::run::{At, Phase};
 use selvedge_engine::{Definition, Engine, Run, Settings, Who};
 use selvedge_policy::CustomerState;
 use selvedge_record::Event;
+use selvedge_workflow::dictionary::FieldType;
 
 pub use people::Asked;
 use people::asked;
@@ -27,6 +29,7 @@ pub use vendors::{Reply, Script, Scripted};
 
 use crate::clock::StillClock;
 use crate::failure::Failure;
+use crate::home;
 use crate::node::Folder;
 
 /// The tenant of a rehearsal.
@@ -54,6 +57,8 @@ pub struct Rehearsal {
     clock: Arc<StillClock>,
     /// The vendors, and what reached them.
     pub vendors: Arc<Scripted>,
+    /// How many texts the customers wrote.
+    texts: AtomicUsize,
     /// Gone with the rehearsal.
     _place: tempfile::TempDir,
 }
@@ -71,13 +76,14 @@ impl Rehearsal {
         let clock = Arc::new(StillClock::at(now));
         let connectors = definition.plan.uses.values().cloned().collect();
         let vendors = Arc::new(Scripted::new(clock.clone(), connectors, script));
-        let settings = Settings { sender: sender.clone(), public_url: PAGE.into() };
+        let opt_out = home::opt_out(&definition.files)?;
+        let settings = Settings { sender: sender.clone(), public_url: PAGE.into(), opt_out };
         let engine = folder.engine(vendors.clone(), clock.clone(), settings);
         let published = engine
             .publish(TENANT, &definition.files, &definition.plan.workflow, &definition.connectors)
             .await?
             .map_err(|findings| Failure::Findings { findings })?;
-        Ok(Rehearsal { definition: published, engine, clock, vendors, _place: place })
+        Ok(Rehearsal { definition: published, engine, clock, vendors, texts: AtomicUsize::new(0), _place: place })
     }
 
     /// The time of the story.
@@ -91,6 +97,18 @@ impl Rehearsal {
             cast.fields.iter().map(|(path, value)| (path.clone(), SecretString::from(value.clone()))).collect();
         let dictionary = &self.definition.dictionary;
         Ok(self.engine.put_customer(dictionary, TENANT, id, &cast.customer, &fields).await?)
+    }
+
+    /// The customer writes to us from the number on file. What is answered to it is a workflow of its own.
+    pub async fn text(&self, id: &RunId, cast: &Cast, words: &str) -> miette::Result<()> {
+        self.settle(id).await?;
+        let phone = |path: &str| self.definition.dictionary.get(path).is_some_and(|info| info.ty == FieldType::Phone);
+        let from = cast.fields.iter().find_map(|(path, value)| phone(path).then_some(value.as_str()));
+        let webhook = vendors::text(from.unwrap_or_default(), words, self.texts.fetch_add(1, Ordering::Relaxed));
+        // INVARIANT: the scripted vendor reads what it wrote itself.
+        let _ = self.engine.webhook(TENANT, webhook).await?;
+        self.settle(id).await?;
+        Ok(())
     }
 
     /// Somebody calls; the run goes as far as it goes.

@@ -7,7 +7,7 @@ use super::effect::reported;
 use super::rules::stale_target;
 use super::{connector, node, target, terms_of};
 use crate::error::EngineError;
-use crate::fact::Fact;
+use crate::fact::{Fact, Revoked, Text};
 use crate::run::{Phase, Run};
 use crate::signal::{Delivered, Signal};
 
@@ -93,6 +93,7 @@ pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fa
             let settled = own.then(|| reported(plan, run, node, report, Vec::new())).flatten();
             std::iter::once(told).chain(settled).collect()
         }
+        (Signal::Text { text, revoked, .. }, _) => written(text, revoked),
         (Signal::Read { step }, _) => read(run, step),
         _ => Vec::new(),
     })
@@ -102,11 +103,17 @@ pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fa
 fn late(run: &Run, delivered: &Delivered) -> Vec<Fact> {
     match &delivered.signal {
         Signal::Read { step } => read(run, step),
+        Signal::Text { text, revoked, .. } => written(text, revoked),
         Signal::Reported { connection, report, .. } => {
             vec![Fact::Reported { connection: connection.clone(), report: report.clone() }]
         }
         _ => Vec::new(),
     }
+}
+
+fn written(text: &Text, revoked: &Option<Revoked>) -> Vec<Fact> {
+    let revoked = revoked.iter().cloned().map(Fact::ConsentRevoked);
+    std::iter::once(Fact::TextReceived(text.clone())).chain(revoked).collect()
 }
 
 fn read(run: &Run, step: &str) -> Vec<Fact> {

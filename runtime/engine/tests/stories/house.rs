@@ -115,7 +115,7 @@ impl Connectors for Vendor {
     fn reader(&self, _: &str) -> Option<String> {
         None
     }
-    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<Report>, WebhookFault> {
+    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<News>, WebhookFault> {
         Err(WebhookFault::NoSuchConnection)
     }
 }
@@ -175,6 +175,7 @@ impl House {
                 settings: Settings {
                     sender: [("sender.name".to_owned(), "Riverside".to_owned())].into(),
                     public_url: "https://pay.example.org".into(),
+                    opt_out: selvedge_policy::OptOut::default(),
                 },
             })
         };

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::{Contact, Whereabouts, not_before};
-use crate::customer::{Consent, Given, Note};
+use crate::customer::{ALL, Consent, Given, Note};
 use crate::decision::{Reason, Verdict};
 use crate::history::{Past, Span, Window};
 use crate::hours::Hours;
@@ -65,7 +65,8 @@ fn convenient(rule: &Rule, contact: &Contact<'_>, here: &Whereabouts<'_>, at: Ti
 /// two words at the same moment, the one that takes the consent away counts.
 fn consent(rule: &Rule, needs: Needs, contact: &Contact<'_>) -> Reason {
     let Contact { purpose, channel, sender, at, customer, .. } = *contact;
-    let said = || customer.consents.iter().filter(|consent| consent.purpose == purpose && consent.at <= at);
+    let meant = |consent: &Consent| consent.purpose == purpose || !consent.granted && consent.purpose == ALL;
+    let said = || customer.consents.iter().filter(|consent| meant(consent) && consent.at <= at);
     // A yes has to be to exactly this; a no reaches further.
     let refuses = |c: &&Consent| {
         let sender = c.sender.is_empty() || sender.is_empty() || c.sender == sender;

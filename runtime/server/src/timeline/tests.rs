@@ -247,6 +247,30 @@ fn ways() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
+/// What a customer can write, told in the record that keeps the words and in the others.
+fn written() -> Vec<(&'static str, &'static str, Value)> {
+    let text = |means: &str, rest: Value| {
+        let mut text =
+            json!({"connection": "brightline", "channel": "sms", "event": "evt_1", "means": means, "cards": 0});
+        text.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        ("customer:c_1", "text.received", text)
+    };
+    let revoked = |rest: Value| {
+        let mut act = json!({"channel": "sms", "purpose": "all", "sender": "all", "act": "reply", "cite": "47 CFR 64.1200(a)(10)"});
+        act.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        ("customer:c_1", "consent.revoked", act)
+    };
+    vec![
+        text("opt-out", json!({"by": "quit texting", "words": committed("words", "COMMS")})),
+        revoked(json!({})),
+        text("opt-out", json!({"by": "stop", "kept_in": "int_2"})),
+        revoked(json!({"said_in": "int_2"})),
+        text("help", json!({"kept_in": "int_3"})),
+        text("other", json!({"words": committed("text/brightline/evt_1", "COMMS"), "cards": 1})),
+        text("unreadable", json!({})),
+    ]
+}
+
 fn events(told: Vec<(&'static str, &'static str, Value)>) -> Vec<Event> {
     let mut head = Head::start("clinic", "int_1");
     let event = |(n, (actor, kind, data)): (usize, (&str, &str, Value))| {
@@ -320,8 +344,27 @@ fn the_ways_of_a_run_read_so() {
 }
 
 #[test]
+fn what_a_customer_writes_reads_so() {
+    insta::assert_snapshot!(read_aloud(&events(written())), @r"
+    2026-11-24 17:03:00 UTC Warning [the customer] wrote by sms: wants no more messages (`quit texting`)
+        words (COMMS) committed as 333333333333…
+    2026-11-24 17:03:01 UTC Warning [the customer] consent to sms taken away by reply: purpose all, sender all (47 CFR 64.1200(a)(10))
+    2026-11-24 17:03:02 UTC Warning [the customer] wrote by sms: wants no more messages (`stop`)
+        the words are kept in int_2
+    2026-11-24 17:03:03 UTC Warning [the customer] consent to sms taken away by reply: purpose all, sender all (47 CFR 64.1200(a)(10))
+        said in int_2
+    2026-11-24 17:03:04 UTC Plain [the customer] wrote by sms: asks for help
+        the words are kept in int_3
+    2026-11-24 17:03:05 UTC Plain [the customer] wrote by sms
+        text/brightline/evt_1 (COMMS) committed as 333333333333…
+        card numbers taken out of the words: 1
+    2026-11-24 17:03:06 UTC Plain [the customer] wrote by sms, and nothing could be read
+    ");
+}
+
+#[test]
 fn every_sample_is_an_event_that_the_engine_could_have_written() {
-    for event in [story(), events(otherwise()), events(called()), events(ways())].concat() {
+    for event in [story(), events(otherwise()), events(called()), events(ways()), events(written())].concat() {
         let fact = Fact::from_kind_and_data(&event.kind, event.data.clone()).unwrap();
         assert_eq!(fact.into_kind_and_data().unwrap(), (event.kind, event.data));
     }

@@ -101,7 +101,7 @@ impl Connectors for Vendors {
     fn reader(&self, _: &str) -> Option<String> {
         None
     }
-    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<Report>, WebhookFault> {
+    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<News>, WebhookFault> {
         Err(WebhookFault::NoSuchConnection)
     }
 }
@@ -131,6 +131,7 @@ impl Node {
             settings: Settings {
                 sender: BTreeMap::from(["sender.name", "sender.phone"].map(|name| (name.into(), "Clinic".into()))),
                 public_url: "https://pay.example.org".into(),
+                opt_out: selvedge_policy::OptOut::default(),
             },
         });
         let definition = engine.publish(TENANT, &definitions(), "healthcare-balance", &connectors()).await.unwrap();

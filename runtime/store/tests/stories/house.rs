@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use selvedge_engine::ports::store::{RunId, Store};
 use selvedge_engine::ports::*;
 use selvedge_engine::{Engine, Fact, Parts, Run, Settings, Who};
-use selvedge_policy::{Consent, CustomerState, ZoneEvidence};
+use selvedge_policy::{Consent, CustomerState, OptOut, ZoneEvidence};
 use selvedge_record::LogKey;
 use selvedge_vault::{MasterKey, Vault};
 use selvedge_workflow::{ConnectorFacts, ConnectorKind, Files};
@@ -117,17 +117,17 @@ impl Connectors for Through {
     fn reader(&self, _: &str) -> Option<String> {
         Some(SMS.into())
     }
-    async fn receive(&self, webhook: Webhook, _: Micros) -> Result<Vec<Report>, WebhookFault> {
+    async fn receive(&self, webhook: Webhook, _: Micros) -> Result<Vec<News>, WebhookFault> {
         // The body is the key of a message that the vendor says was delivered.
         let idempotency_key = String::from_utf8(webhook.body).unwrap();
         let (event_id, reference) = (format!("evt-{idempotency_key}"), "msg_1".into());
-        Ok(vec![Report {
+        Ok(vec![News::Report(Report {
             event_id,
             idempotency_key,
             status: ReportStatus::Succeeded,
             reference,
             detail: String::new(),
-        }])
+        })])
     }
 }
 
@@ -219,6 +219,7 @@ impl<S: Store + Clone + 'static> House<S> {
                     ("sender.phone".into(), "312-555-0100".into()),
                 ]),
                 public_url: "https://pay.example.org".into(),
+                opt_out: OptOut::default(),
             },
         })
     }

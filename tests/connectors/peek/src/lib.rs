@@ -1,7 +1,7 @@
 //! A channel that reads the number it is given. Its component imports `reveal`.
 
 use selvedge_sdk::channel::{Channel, Message, Receipt};
-use selvedge_sdk::{Call, Failure, Report, Request, Webhook, reveal};
+use selvedge_sdk::{Call, Failure, News, Report, Request, Webhook, reveal};
 
 struct Peek;
 
@@ -16,7 +16,7 @@ impl Channel for Peek {
         Ok(Receipt { reference: format!("{} characters", value.len()) })
     }
 
-    fn receive(_: Webhook) -> Result<Vec<Report>, Failure> {
+    fn receive(_: Webhook) -> Result<Vec<News>, Failure> {
         Ok(Vec::new())
     }
 

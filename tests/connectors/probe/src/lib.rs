@@ -1,7 +1,7 @@
 //! A channel that tries whatever the step is named after: what its grant does not give, and what no grant could.
 
 use selvedge_sdk::channel::{Channel, Message, Receipt};
-use selvedge_sdk::{Call, Failure, Report, Request, Response, Status, Webhook};
+use selvedge_sdk::{Call, Failure, News, Report, Request, Response, Status, Webhook};
 
 struct Probe;
 
@@ -54,15 +54,15 @@ impl Channel for Probe {
         Ok(Receipt { reference: format!("{} {}", answer.status, hex(&answer.body)) })
     }
 
-    fn receive(webhook: Webhook) -> Result<Vec<Report>, Failure> {
+    fn receive(webhook: Webhook) -> Result<Vec<News>, Failure> {
         let way_out = Request::get("vendor", "/find?ref=a").send().err();
-        Ok(vec![Report {
+        Ok(vec![News::Report(Report {
             event_id: "evt_1".into(),
             idempotency_key: String::from_utf8_lossy(&webhook.body).into_owned(),
             status: Status::Pending,
             reference: format!("{} headers", webhook.headers.len()),
             detail: format!("{way_out:?}"),
-        }])
+        })])
     }
 
     fn lookup(_: Call) -> Result<Option<Report>, Failure> {

@@ -1,7 +1,7 @@
 //! A channel that wants to know the time: an import that no grant can give.
 
 use selvedge_sdk::channel::{Channel, Message, Receipt};
-use selvedge_sdk::{Call, Failure, Report, Webhook};
+use selvedge_sdk::{Call, Failure, News, Report, Webhook};
 
 mod bindings {
     wit_bindgen::generate!({
@@ -20,7 +20,7 @@ impl Channel for Ticker {
         Ok(Receipt { reference: bindings::test::ticker::clock::now().to_string() })
     }
 
-    fn receive(_: Webhook) -> Result<Vec<Report>, Failure> {
+    fn receive(_: Webhook) -> Result<Vec<News>, Failure> {
         Ok(Vec::new())
     }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use selvedge_engine::money::Money;
 use selvedge_engine::ports::{
-    Call, CardFields, Charged, Clock, Connectors, Failure, Field, Finding, Micros, Observed, Report, ReportStatus,
-    Signal, Webhook, WebhookFault,
+    Call, CardFields, Charged, Clock, Connectors, Failure, Field, Finding, Micros, News, Observed, Received, Report,
+    ReportStatus, Signal, Webhook, WebhookFault,
 };
 
 use crate::clock::StillClock;
@@ -173,6 +173,13 @@ impl Scripted {
     }
 }
 
+/// A customer's text, the `nth` of the story, as the scripted channel tells of it.
+pub fn text(from: &str, words: &str, nth: usize) -> Webhook {
+    let headers = [("event", format!("text-{nth}")), ("from", from.to_owned()), ("text", words.to_owned())];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
+    Webhook { connection: "rehearsal".into(), headers, body: Vec::new() }
+}
+
 /// A vendor's own id of what it did: the same each time a story is played.
 fn reference(call: &Call) -> String {
     let visit = call.idempotency_key.rsplit('.').next().unwrap_or("1");
@@ -249,8 +256,14 @@ impl Connectors for Scripted {
         None
     }
 
-    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<Report>, WebhookFault> {
-        Err(WebhookFault::NoSuchConnection)
+    async fn receive(&self, webhook: Webhook, _: Micros) -> Result<Vec<News>, WebhookFault> {
+        let text = |name: &str| webhook.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+        Ok(vec![News::Received(Received {
+            event_id: text("event").unwrap_or_default(),
+            channel: "sms".into(),
+            sender: text("from").map(SecretString::from),
+            words: text("text").map(SecretString::from),
+        })])
     }
 }
 

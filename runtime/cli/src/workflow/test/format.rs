@@ -81,13 +81,15 @@ pub enum Act {
     Card,
     /// `wait: 2d`.
     Wait(i64),
+    /// `text: STOP`: the customer writes to us.
+    Text(String),
     /// `customer: {…}`: what is on file for contact rules changes.
     Customer(Box<CustomerState>),
 }
 
 impl Act {
     /// Every key that says an act.
-    const NAMES: [&'static str; 6] = ["code", "offer", "link", "card", "wait", "customer"];
+    const NAMES: [&'static str; 7] = ["code", "offer", "link", "card", "wait", "text", "customer"];
 }
 
 /// What is expected. What is left out is not looked at.
@@ -328,6 +330,7 @@ impl Reading<'_> {
             "link" => body.one_of(&["opened"]).map(|_| Act::Link)?,
             "card" => body.one_of(&["entered"]).map(|_| Act::Card)?,
             "wait" => Act::Wait(body.duration()?.value),
+            "text" => Act::Text(body.text()?.value),
             "customer" => {
                 let now = given.now.as_ref().map_or(0, |now| now.at);
                 Act::Customer(Box::new(self.customer(&body).over(given).customer(now)))

@@ -86,6 +86,10 @@ async fn perform(
             stage.pass(id, Some(stage.now() + time)).await?;
             return Ok(Ok(()));
         }
+        Act::Text(words) => {
+            stage.text(id, &story.cast, words).await?;
+            return Ok(Ok(()));
+        }
         Act::Customer(state) => {
             let cast = Cast { customer: (**state).clone(), ..story.cast.clone() };
             stage.customer(CUSTOMER, &cast).await?;
@@ -108,7 +112,7 @@ async fn perform(
         Act::Offer(accepted) => stage.answer(id, &run, accepted).await?,
         Act::Link => stage.open_link(id, &run).await?,
         Act::Card => stage.enter_card(id, &run).await?,
-        Act::Wait(_) | Act::Customer(_) => {}
+        Act::Wait(_) | Act::Text(_) | Act::Customer(_) => {}
     }
     Ok(Ok(()))
 }
