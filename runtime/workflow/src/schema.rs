@@ -328,6 +328,7 @@ fn stories() -> Value {
             ("link", words("The customer opens the link.", &["opened"])),
             ("card", words("The customer agrees and enters a card.", &["entered"])),
             ("wait", duration("Time passes.", "2d")),
+            ("text", text("The customer writes to us.", "STOP")),
             ("customer", customer("What is on file changes.")),
         ],
     );

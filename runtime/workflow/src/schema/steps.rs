@@ -16,7 +16,7 @@ pub fn workflow() -> Value {
                 MUST,
                 name("The purpose of every contact that does not say another; consent is asked for it.", "billing"),
             ),
-            ("starts", MUST, words("How it begins.", &["call"])),
+            ("starts", MUST, words("How it begins.", &["call", "sms"])),
             ("uses", MUST, names_to("Own names for installed connectors.", name("The connector.", "brightline-sms"))),
             ("steps", MUST, steps("The steps, in their order.")),
         ],
