@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::{DEMO_DATA, exit, home};
 use place::Place;
 use stage::Stage;
+pub use stage::in_use;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -84,7 +85,7 @@ pub async fn run(arguments: Arguments) -> miette::Result<ExitCode> {
 /// The usual folder: what a killed demonstration left goes on; what was told to its end makes room.
 fn fresh_unless_unfinished(folder: &Path) -> Result<PathBuf, Failure> {
     let told = Place::find(folder).is_some_and(|place| place.told);
-    if told && !stage::in_use(folder) {
+    if told && !in_use(folder) {
         std::fs::remove_dir_all(folder).map_err(|e| Failure::write(folder, &e))?;
     }
     Ok(folder.to_path_buf())

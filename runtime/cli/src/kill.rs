@@ -72,6 +72,7 @@ impl Act {
         operator(self.who.as_deref())
     }
 
+    /// The data folder.
     pub fn data(&self) -> miette::Result<PathBuf> {
         data_or_demo(self.data.clone())
     }

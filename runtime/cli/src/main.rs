@@ -17,6 +17,7 @@ mod policy;
 mod record;
 mod retention;
 mod rules;
+mod run;
 mod workflow;
 
 use std::path::PathBuf;
@@ -60,6 +61,9 @@ enum Command {
     /// Set, lift and list legal holds: what is held is not destroyed.
     #[command(subcommand)]
     Hold(retention::Hold),
+    /// See where runs stand, and pause, resume, cancel, retry or decide.
+    #[command(subcommand)]
+    Run(run::Command),
     /// Check workflows.
     #[command(subcommand)]
     Workflow(workflow::Command),
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
             Command::Backup(arguments) => backup::backup(arguments).await,
             Command::Restore(arguments) => backup::restore(arguments).await,
             Command::Record(command) => record::run(command).await,
+            Command::Run(command) => run::run(command).await,
             Command::Kill(command) => kill::run(command).await,
             Command::Retention(command) => retention::run(command).await,
             Command::Hold(command) => retention::hold(command).await,

@@ -8,6 +8,7 @@ mod signal;
 use selvedge_policy::{Verdict, assess};
 use selvedge_workflow::plan::{Amount, Ending, Exit, Node, Op, Plan, Target};
 
+pub(crate) use self::effect::reported;
 pub use self::effect::{Before, MAX_ASKED, MAX_ATTEMPTS, MAX_PAUSE, SETTLE, after, asked, before, card_node};
 pub use self::rules::{condition_decided, contact_decided, stale_target};
 pub use self::signal::{MAX_PROOFS, on_signal};
@@ -107,6 +108,14 @@ pub fn next<'p>(
             _ => Next::Over,
         });
     };
+    if run.is_paused() {
+        return Ok(Next::Park);
+    }
+    if run.cancelled
+        && let Some(next) = effect::clear_up(node, &run.phase, &class(plan, node, class_of), now)
+    {
+        return Ok(next);
+    }
     Ok(match &run.phase {
         Phase::Entered => entered(plan, run, node, now),
         Phase::Permitted => permitted(run, node, now),

@@ -281,6 +281,38 @@ pub enum Fact {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         key: Option<String>,
     },
+    /// A person paused the run.
+    #[serde(rename = "run.paused")]
+    Paused {
+        /// Who, and as what.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person let it go on.
+    #[serde(rename = "run.resumed")]
+    Resumed {
+        /// Who, and as what.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person ended it. What may have happened is cleared up first.
+    #[serde(rename = "run.cancelled")]
+    Cancelled {
+        /// Who, and as what.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person had it try, or ask, now.
+    #[serde(rename = "run.retried")]
+    Retried {
+        /// Who, and as what.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// A vendor told us something, signed, unasked.
     #[serde(rename = "vendor.reported")]
     Reported {

@@ -21,6 +21,7 @@ pub mod fact;
 pub mod health;
 pub mod inbound;
 pub mod money;
+pub mod operate;
 pub mod page;
 pub mod ports;
 mod restored;

@@ -131,6 +131,10 @@ pub struct Run {
     pub closed: bool,
     /// The kill switch that halts it.
     pub halted: Option<Halt>,
+    /// Who paused it, and why.
+    pub paused: Option<(String, String)>,
+    /// A person ended it; what may have happened is still cleared up.
+    pub cancelled: bool,
     /// How often each node was entered.
     pub visits: BTreeMap<String, u32>,
     /// What we know about who it is.
@@ -160,6 +164,9 @@ pub struct Run {
     /// What a service answered, by the newest call of each step.
     pub answers: BTreeMap<String, Commitment>,
 }
+
+/// Where a cancelled run goes.
+pub const CANCELLED: &str = "end:cancelled";
 
 /// The step of a node: `identity` of `identity.answer`.
 pub fn step_of(node: &str) -> &str {
@@ -209,6 +216,8 @@ impl Run {
             restored: None,
             closed: false,
             halted: None,
+            paused: None,
+            cancelled: false,
             visits: BTreeMap::new(),
             assertions: Vec::new(),
             offers: BTreeMap::new(),
@@ -307,6 +316,18 @@ impl Run {
                 let (switch, scope, by) = (switch.clone(), scope.clone(), by.clone());
                 self.halted = Some(Halt { switch, scope, by, reason: reason.clone(), since: time });
             }
+            Fact::Paused { by, reason } => self.paused = Some((by.clone(), reason.clone())),
+            Fact::Resumed { .. } => self.paused = None,
+            Fact::Cancelled { .. } => {
+                (self.cancelled, self.paused) = (true, None);
+                if self.effect().is_none() {
+                    self.enter(CANCELLED);
+                }
+            }
+            Fact::Retried { .. } => match &self.phase {
+                Phase::Postponed(effect, _) => self.phase = Phase::Postponed(effect.clone(), time),
+                _ => self.under_way(|e| Phase::Unclear(e, 0, time)),
+            },
             Fact::Unclear { asked, at, .. } => self.under_way(|e| Phase::Unclear(e, *asked, *at)),
             Fact::NeedsPerson { why, .. } => self.under_way(|e| Phase::NeedsPerson(e, why.clone())),
             Fact::WaitBegan { until, .. } => {
@@ -362,6 +383,8 @@ impl Run {
     fn enter(&mut self, next: &str) {
         self.phase = Phase::Entered;
         self.stopped = false;
+        // Whatever came of the last effect, a cancelled run goes nowhere else.
+        let next = if self.cancelled { CANCELLED } else { next };
         self.at = match next.strip_prefix("end:") {
             Some(ending) => At::End(ending.to_owned()),
             None => {
@@ -391,9 +414,14 @@ impl Run {
         format!("{}.{node}.{visit}", self.id.interaction)
     }
 
+    /// Whether a person holds it where it is. An end that was reached is still written down.
+    pub fn is_paused(&self) -> bool {
+        self.paused.is_some() && matches!(self.at, At::Node(_))
+    }
+
     /// When the run wants to be looked at if nothing arrives, and whether it is in the middle of something.
     pub fn wake(&self) -> (Option<Micros>, bool) {
-        if self.closed || self.halted.is_some() {
+        if self.closed || self.halted.is_some() || self.is_paused() {
             return (None, false);
         }
         match &self.phase {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fact::{Commitment, Revoked, Text};
+use crate::operate::Act;
 use crate::ports::{Micros, Report};
 
 /// Who caused an event: the five things that each event of the record names (seed 3, 28).
@@ -31,6 +32,14 @@ impl Who {
     /// A vendor, by the connection that it spoke over.
     pub fn connection(name: &str) -> Who {
         Who { actor: format!("connection:{name}"), ..Who::default() }
+    }
+
+    /// `person:sam (supervisor)`.
+    pub fn in_words(&self) -> String {
+        match &self.function {
+            Some(function) => format!("{} ({function})", self.actor),
+            None => self.actor.clone(),
+        }
     }
 
     /// A customer.
@@ -112,6 +121,13 @@ pub enum Signal {
         revoked: Option<Revoked>,
         /// The sealed words, base64, where this record keeps them.
         sealed: Option<String>,
+    },
+    /// A person steers the run.
+    Operate {
+        /// What they do.
+        act: Act,
+        /// Why.
+        reason: String,
     },
     /// A person looked at what a step disclosed.
     Read {

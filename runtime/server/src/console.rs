@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::api;
+use crate::api::acts::ToDo;
 use crate::api::interactions::DEFAULT_LIST;
 use crate::api::standing::{Row, Standing};
 use crate::app::App;
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/console/logout", post(logout))
         .route("/console/interactions/{id}", get(show))
         .route("/console/interactions/{id}/pack", post(pack))
+        .route("/console/interactions/{id}/act", post(act))
         .route_layer(CsrfLayer::new().with_rejection_response(cross_site))
 }
 
@@ -96,8 +98,20 @@ async fn show(
     let (id, run) = app.interaction(&staff, "read", &id).await?;
     let events = app.engine.events(&id).await?;
     let may_export = app.may(&staff, "export", &id.interaction, &run.opened_by);
-    let page = Story::of(staff.session.person, Standing::of(&run, &events), &events, may_export);
+    let may_operate = app.may(&staff, "operate", &id.interaction, &run.opened_by);
+    let page = Story::of(staff.session.person, Standing::of(&run, &events), &events, may_export, may_operate);
     Ok(render(&app.frame, &page)?.into_response())
+}
+
+async fn act(
+    Console(staff): Console,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    form: Result<Form<ToDo>, FormRejection>,
+) -> Result<Response, ServerError> {
+    let Form(to_do) = form.map_err(|rejection| api::unreadable(rejection.status()))?;
+    let run = app.operate(&staff, &id, to_do).await?;
+    Ok(Redirect::to(&format!("/console/interactions/{}", run.id.interaction)).into_response())
 }
 
 async fn pack(
@@ -136,6 +150,7 @@ pub(crate) struct Story {
     accesses: Vec<Seen>,
     revealed: usize,
     may_export: bool,
+    may_operate: bool,
 }
 
 /// One event.
@@ -183,7 +198,7 @@ struct Seen {
 }
 
 impl Story {
-    fn of(person: String, standing: Standing, events: &[Event], may_export: bool) -> Story {
+    fn of(person: String, standing: Standing, events: &[Event], may_export: bool, may_operate: bool) -> Story {
         let mut accesses = Vec::new();
         let mut entries = Vec::new();
         for event in events {
@@ -207,7 +222,7 @@ impl Story {
             });
         }
         let revealed = accesses.iter().filter(|access| access.how == "reveal").count();
-        Story { person, standing, entries, accesses, revealed, may_export }
+        Story { person, standing, entries, accesses, revealed, may_export, may_operate }
     }
 }
 
@@ -288,10 +303,10 @@ pub(crate) mod samples {
     pub(crate) fn interactions() -> Vec<Story> {
         let (all, events) = run(usize::MAX);
         let count = events.len();
-        let whole = Story::of("olga".into(), Standing::of(&all, &events), &events, true);
+        let whole = Story::of("olga".into(), Standing::of(&all, &events), &events, true, false);
         let begun = (1..count).map(|upto| {
             let (run, events) = run(upto);
-            Story::of("maria".into(), Standing::of(&run, &events), &events, false)
+            Story::of("maria".into(), Standing::of(&run, &events), &events, false, true)
         });
         std::iter::once(whole).chain(begun).collect()
     }

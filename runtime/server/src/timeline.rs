@@ -110,6 +110,10 @@ fn say(fact: &Fact) -> Said {
                 .with([reason.clone()])
                 .with(not_left)
         }
+        Fact::Paused { by, reason } => Said::warning(format!("paused by {by}")).with([reason.clone()]),
+        Fact::Resumed { by, reason } => Said::plain(format!("resumed by {by}")).with([reason.clone()]),
+        Fact::Cancelled { by, reason } => Said::bad(format!("cancelled by {by}")).with([reason.clone()]),
+        Fact::Retried { by, reason } => Said::plain(format!("to be tried again now, by {by}")).with([reason.clone()]),
         Fact::Reported { connection, report } => {
             let status = match report.status {
                 ReportStatus::Succeeded => "it succeeded",

@@ -5,7 +5,7 @@ use selvedge_workflow::plan::{Exit, Node, Op, Plan};
 use super::{Next, Outcome, target};
 use crate::fact::Fact;
 use crate::ports::{Access, Charged, Failure, Finding, Micros, Observed, Refusal, Report, ReportStatus};
-use crate::run::{Effect, Run};
+use crate::run::{CANCELLED, Effect, Phase, Run};
 
 /// How often an attempt that certainly did nothing is made again.
 pub const MAX_ATTEMPTS: u32 = 6;
@@ -23,6 +23,22 @@ pub(super) fn resume<'p>(node: &'p Node, effect: &Effect, class: &str, now: Micr
         "pure" | "idempotent" => Next::Try(node, Effect { attempt: effect.attempt + 1, ..effect.clone() }),
         "reconcile" => Next::Take(vec![unclear(node, effect, why.into(), Vec::new(), 0, now)]),
         _ => Next::Take(vec![needs_person(node, effect, why.into(), Vec::new())]),
+    }
+}
+
+/// A cancelled run tries nothing any more: what certainly did nothing ends it, what may have happened is asked about.
+pub(super) fn clear_up<'p>(node: &'p Node, phase: &Phase, class: &str, now: Micros) -> Option<Next<'p>> {
+    match phase {
+        Phase::Intended(effect) if class != "pure" => {
+            let why = "the run was cancelled before the outcome was known";
+            Some(Next::Take(vec![unclear(node, effect, why.into(), Vec::new(), 0, now)]))
+        }
+        Phase::Intended(_) | Phase::Postponed(..) => Some(Next::Take(vec![Fact::WaitEnded {
+            node: node.name.clone(),
+            why: "cancelled".into(),
+            next: CANCELLED.into(),
+        }])),
+        _ => None,
     }
 }
 
@@ -218,7 +234,7 @@ pub fn asked(
 }
 
 /// An explicit report ends the effect; anything else does not.
-pub(super) fn reported(plan: &Plan, run: &Run, node: &Node, report: &Report, accesses: Vec<Access>) -> Option<Fact> {
+pub(crate) fn reported(plan: &Plan, run: &Run, node: &Node, report: &Report, accesses: Vec<Access>) -> Option<Fact> {
     let effect = run.effect().filter(|e| e.key == report.idempotency_key)?;
     let exit = match (report.status, &node.op) {
         (ReportStatus::Pending, _) => return None,

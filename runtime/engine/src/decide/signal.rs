@@ -8,6 +8,7 @@ use super::rules::stale_target;
 use super::{connector, node, target, terms_of};
 use crate::error::EngineError;
 use crate::fact::{Fact, Revoked, Text};
+use crate::operate;
 use crate::run::{Phase, Run};
 use crate::signal::{Delivered, Signal};
 
@@ -94,6 +95,7 @@ pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fa
             std::iter::once(told).chain(settled).collect()
         }
         (Signal::Text { text, revoked, .. }, _) => written(text, revoked),
+        (Signal::Operate { act, reason }, _) => operate::facts(plan, run, act, reason, &delivered.who)?,
         (Signal::Read { step }, _) => read(run, step),
         _ => Vec::new(),
     })

@@ -70,6 +70,12 @@ pub struct Standing {
     pub until: Option<String>,
     /// Whether it is over.
     pub over: bool,
+    /// Who paused it and why.
+    pub paused: Option<String>,
+    /// The kill switch that stops it, over what, by whom and why.
+    pub stopped: Option<String>,
+    /// What a person may do to it, and why not now.
+    pub acts: Vec<super::acts::Offer>,
     /// Who the customer proved to be, and for how long.
     pub identity: Vec<Identity>,
     /// Plans that were offered.
@@ -164,6 +170,12 @@ impl Standing {
             waiting_for: waiting_for(run, events),
             until: wake.map(rfc3339),
             over: run.closed,
+            paused: run.paused.as_ref().map(|(by, reason)| format!("by {by}: {reason}")),
+            stopped: run
+                .halted
+                .as_ref()
+                .map(|h| format!("by {} over {}, set by {}: {}", h.switch, h.scope, h.by, h.reason)),
+            acts: super::acts::offers(run),
             identity: run.assertions.iter().map(Identity::of).collect(),
             offers: run
                 .offers

@@ -8,6 +8,7 @@ pub mod journal;
 pub mod leases;
 pub mod log;
 pub mod model;
+pub mod operate;
 pub mod safe;
 pub mod support;
 pub mod switches;
@@ -57,6 +58,13 @@ macro_rules! on_each {
             a_session_is_kept_and_its_use_noted,
         );
 
+        $crate::stories::on_each!(@ $place, operate:
+            a_paused_run_takes_in_mail_and_makes_no_effect,
+            a_retry_that_is_due_waits_while_paused,
+            a_cancelled_run_never_comes_back,
+            a_retry_is_made_now_and_an_act_needs_a_reason,
+            an_act_left_from_beside_is_taken_in_by_the_node,
+        );
         $crate::stories::on_each!(@ $place, switches:
             what_is_stopped_waits_and_goes_on_when_it_is_lifted,
             what_is_outside_its_reach_goes_on,

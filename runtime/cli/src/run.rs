@@ -1,0 +1,148 @@
+//! `selvedge run …`: where runs stand, and how people steer them, from beside the node that drives them. An act lies in
+//! the run's inbox when the command is done; the node takes it in within seconds, or when it is started again.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use selvedge_engine::Run;
+use selvedge_engine::decide::{MAX_ASKED, MAX_ATTEMPTS};
+use selvedge_engine::operate::Act;
+use selvedge_engine::ports::store::RunId;
+use selvedge_engine::run::Phase;
+use selvedge_record::time::to_rfc3339;
+
+use crate::data_or_demo;
+use crate::demo::in_use;
+use crate::kill;
+use crate::record::{TENANT, reader};
+
+/// How many runs a list shows.
+const MAX_LIST: u32 = 1000;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List runs, the newest first: where they stand and what holds them.
+    List {
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+        /// The data folder; the demonstration's when left out.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Say where a run stands, what is pending and why it waits.
+    Show {
+        /// The interaction, `int_…`.
+        interaction: String,
+        /// The data folder; the demonstration's when left out.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Hold a run where it is: mail is taken in, nothing leaves.
+    Pause(OfRun),
+    /// Let it go on.
+    Resume(OfRun),
+    /// End it. What may have happened is cleared up first; nothing is tried any more.
+    Cancel(OfRun),
+    /// Try now what is put off, ask now about what is unclear.
+    Retry(OfRun),
+    /// Say what became of an effect that waits for a person.
+    Decide {
+        /// It was done; the vendor's reference.
+        #[arg(long, value_name = "REFERENCE", required_unless_present = "not_done", conflicts_with = "not_done")]
+        done: Option<String>,
+        /// It was not done and never will be.
+        #[arg(long)]
+        not_done: bool,
+        #[command(flatten)]
+        run: OfRun,
+    },
+}
+
+#[derive(Args)]
+pub struct OfRun {
+    /// The interaction, `int_…`.
+    interaction: String,
+    #[command(flatten)]
+    act: kill::Act,
+}
+
+pub async fn run(command: Command) -> miette::Result<ExitCode> {
+    match command {
+        Command::List { json, data } => list(&data_or_demo(data)?, json).await,
+        Command::Show { interaction, data } => show(&data_or_demo(data)?, interaction).await,
+        Command::Pause(run) => leave(run, Act::Pause).await,
+        Command::Resume(run) => leave(run, Act::Resume).await,
+        Command::Cancel(run) => leave(run, Act::Cancel).await,
+        Command::Retry(run) => leave(run, Act::Retry).await,
+        Command::Decide { done, run, .. } => leave(run, done.map_or(Act::NotDone, Act::Done)).await,
+    }
+}
+
+async fn leave(OfRun { interaction, act }: OfRun, what: Act) -> miette::Result<ExitCode> {
+    let data = act.data()?;
+    let id = RunId { tenant: TENANT.into(), interaction };
+    reader(&data).await?.leave(&id, what, &act.reason, act.who()).await?;
+    if in_use(&data) {
+        say!("it lies in the run's inbox; the node takes it in within seconds");
+    } else {
+        say!("it lies in the run's inbox; no node runs here, so it is taken in when one starts");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(data: &Path, json: bool) -> miette::Result<ExitCode> {
+    let runs = reader(data).await?.list(TENANT, MAX_LIST).await?;
+    if json {
+        say!("{}", serde_json::json!(runs));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for run in runs {
+        let summary = run.summary;
+        let held = match (&summary.halted, summary.wake) {
+            (Some(switch), _) => format!("stopped by {switch}"),
+            (None, Some(wake)) => format!("until {}", to_rfc3339(wake)?),
+            _ if summary.over => "over".into(),
+            _ if summary.busy => "at work".into(),
+            _ => "waits for a person".into(),
+        };
+        say!("{}  {}  {}  {held}", run.interaction, summary.workflow, summary.at);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(data: &Path, interaction: String) -> miette::Result<ExitCode> {
+    let run = reader(data).await?.run_state(&RunId { tenant: TENANT.into(), interaction }).await?;
+    say!("{}  {}  customer {}", run.id.interaction, run.workflow, run.customer);
+    say!("  stands at    {}", run.summary().at);
+    if let Some(effect) = run.effect() {
+        say!("  pending      {}, attempt {} of {MAX_ATTEMPTS}", effect.key, effect.attempt);
+    }
+    say!("  {}", why(&run)?);
+    if let Some((by, reason)) = &run.paused {
+        say!("  paused       by {by}: {reason}");
+    }
+    if let Some(halt) = &run.halted {
+        say!("  stopped      by {} over {}, set by {}: {}", halt.switch, halt.scope, halt.by, halt.reason);
+    }
+    if !run.closed && run.wake().1 && !in_use(data) {
+        say!("  nobody is working on this: no node runs in {}", data.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why it waits and until when.
+fn why(run: &Run) -> miette::Result<String> {
+    Ok(match &run.phase {
+        _ if run.closed => "it is over".into(),
+        Phase::Waiting(at) => format!("waits        for somebody, until {}", to_rfc3339(*at)?),
+        Phase::Deferred(at) => format!("waits        because no contact is permitted before {}", to_rfc3339(*at)?),
+        Phase::Postponed(_, at) => format!("waits        for the next attempt at {}", to_rfc3339(*at)?),
+        Phase::Unclear(_, asked, at) => {
+            format!("maybe done   the vendor was asked {asked} of {MAX_ASKED} times, next at {}", to_rfc3339(*at)?)
+        }
+        Phase::NeedsPerson(_, reason) => format!("maybe done   a person must decide: {reason}"),
+        Phase::Entered | Phase::Permitted | Phase::Intended(_) => "is at work".into(),
+    })
+}

@@ -1,0 +1,90 @@
+//! `/v1/interactions/{id}/act`: people steer a run.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use selvedge_engine::Run;
+use selvedge_engine::operate::Act;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Body;
+use super::standing::Standing;
+use crate::app::App;
+use crate::auth::Staff;
+use crate::error::{Problem, ServerError};
+
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(act))
+}
+
+/// The acts, as the API and the console name them.
+const ACTS: [&str; 6] = ["pause", "resume", "cancel", "retry", "done", "not-done"];
+
+/// Whether an act makes sense now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Offer {
+    /// The act.
+    #[schema(example = "pause")]
+    pub act: String,
+    /// Why it does not.
+    pub not_now: Option<String>,
+}
+
+/// All acts, with why one makes no sense where the run stands.
+pub(crate) fn offers(run: &Run) -> Vec<Offer> {
+    let offer = |word: &str| {
+        let not_now = Act::named(word, "").and_then(|act| run.allows(&act).err());
+        Offer { act: word.to_owned(), not_now: not_now.map(str::to_owned) }
+    };
+    ACTS.into_iter().map(offer).collect()
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToDo {
+    /// `pause`, `resume`, `cancel`, `retry`; `done` and `not-done` decide the effect that waits for a person.
+    #[schema(example = "pause")]
+    pub act: String,
+    /// Why; it stands in the record with your name.
+    pub reason: String,
+    /// For `done`: the vendor's reference.
+    #[serde(default)]
+    pub reference: String,
+}
+
+/// Pauses a run, resumes, cancels or retries it, or decides what became of an effect
+#[utoipa::path(
+    post, path = "/v1/interactions/{id}/act", tag = "interactions", security(("session" = [])), params(("id" = String, Path)),
+    request_body = ToDo,
+    responses(
+        (status = 200, description = "Where it stands now", body = Standing),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "N804: not your function"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "E504: it makes no sense now"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "E505, E511, N805"),
+    )
+)]
+async fn act(
+    staff: Staff,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Body(to_do): Body<ToDo>,
+) -> Result<Json<Standing>, ServerError> {
+    let run = app.operate(&staff, &id, to_do).await?;
+    Ok(Json(Standing::of(&run, &app.engine.events(&run.id).await?)))
+}
+
+impl App {
+    /// Does an act, for the API and the console.
+    pub(crate) async fn operate(&self, staff: &Staff, id: &str, to_do: ToDo) -> Result<Run, ServerError> {
+        let (id, _) = self.interaction(staff, "operate", id).await?;
+        let unreadable = || ServerError::Unreadable { why: format!("`act` is one of {}", ACTS.join(", ")) };
+        let act = Act::named(&to_do.act, &to_do.reference).ok_or_else(unreadable)?;
+        let run = self.engine.operate(&id, act, &to_do.reason, staff.who()).await?;
+        tracing::info!(session = staff.session.id, interaction = id.interaction, act = to_do.act, "a run was steered");
+        Ok(run)
+    }
+}
