@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn definition() -> Definition {
@@ -52,3 +54,26 @@ stories:
     let Act::Customer(later) = &story.when[1].value else { panic!("{:?}", story.when) };
     assert_eq!((later.flags.as_slice(), later.zones.len()), (["opted-out".to_owned()].as_slice(), 1));
 }
+
+/// The shipped stories, for spoiling.
+const SHIPPED: &str = include_str!("../../../../../../workflows/healthcare-balance/tests/payment.yaml");
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever is done to the text, it is read or its mistakes have places.
+    #[test]
+    fn spoilt_stories_are_read_or_have_places(at in 0usize..120, cut in 0usize..40, other in "\\PC{0,20}") {
+        let definition = SHARED.get_or_init(definition);
+        let spoilt = SHIPPED.lines().enumerate().map(|(number, line)| match number {
+            n if n == at => format!("{}{other}", line.chars().take(cut).collect::<String>()),
+            _ => line.to_owned(),
+        });
+        let text = spoilt.collect::<Vec<_>>().join("\n");
+        for found in read("t.yaml", &text, definition).err().into_iter().flatten() {
+            prop_assert!(found.span.is_some(), "{found}");
+        }
+    }
+}
+
+static SHARED: std::sync::OnceLock<Definition> = std::sync::OnceLock::new();
