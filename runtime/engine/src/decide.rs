@@ -120,14 +120,7 @@ pub fn next<'p>(
         Phase::Entered => entered(plan, run, node, now),
         Phase::Permitted => permitted(run, node, now),
         Phase::Deferred(until) if now >= *until => Next::AskContact(node),
-        Phase::Waiting(until) if now >= *until => {
-            let (why, exit) = match node.op {
-                Op::Wait { .. } => ("it is time", Exit::Done),
-                _ => ("time ran out", Exit::Timeout),
-            };
-            let next = target(plan, node, exit);
-            Next::Take(vec![Fact::WaitEnded { node: node.name.clone(), why: why.into(), next }])
-        }
+        Phase::Waiting(until) if now >= *until => Next::Take(vec![in_time(plan, node)]),
         Phase::Intended(effect) => effect::resume(node, effect, &class(plan, node, class_of), now),
         Phase::Postponed(effect, at) if now >= *at => {
             Next::Try(node, Effect { attempt: effect.attempt + 1, ..effect.clone() })
@@ -137,6 +130,20 @@ pub fn next<'p>(
             Next::Park
         }
     })
+}
+
+/// What follows when nothing came in time.
+fn in_time(plan: &Plan, node: &Node) -> Fact {
+    let (name, next) = (node.name.clone(), target(plan, node, Exit::Timeout));
+    match &node.op {
+        Op::Wait { .. } => {
+            Fact::WaitEnded { node: name, why: "it is time".into(), next: target(plan, node, Exit::Done) }
+        }
+        Op::Ask { otherwise, .. } => {
+            Fact::QuestionAnswered { node: name, answer: otherwise.clone(), in_time: false, next }
+        }
+        _ => Fact::WaitEnded { node: name, why: "time ran out".into(), next },
+    }
 }
 
 /// The connector's own name behind the name that the workflow gives it.
@@ -161,6 +168,27 @@ fn entered<'p>(plan: &'p Plan, run: &Run, node: &'p Node, now: Micros) -> Next<'
         Op::Offer { .. } => Next::Offer(node),
         Op::Wait { lasts } => wait("its time", now + lasts),
         Op::When { .. } => Next::Decide(node),
+        Op::Ask { question, of, answers, within, .. } => Next::Take(vec![Fact::QuestionAsked {
+            node: node.name.clone(),
+            question: question.clone(),
+            of: of.clone(),
+            answers: answers.clone(),
+            until: now + within,
+        }]),
+        Op::Approve { terms: about, of, within } => Next::Take(vec![match run.offers.get(about) {
+            Some(offer) => Fact::ApprovalAsked {
+                node: node.name.clone(),
+                of: of.clone(),
+                about: about.clone(),
+                terms: offer.terms.clone(),
+                until: now + within,
+            },
+            None => Fact::WaitEnded {
+                node: node.name.clone(),
+                why: "there are no terms to approve".into(),
+                next: target(plan, node, Exit::Refused),
+            },
+        }]),
         Op::Open => wait("the link to be opened", link_expires(run, node)),
         Op::Card { .. } => wait("the card", link_expires(run, node)),
         Op::Fresh { needs } => {

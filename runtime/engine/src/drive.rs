@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use selvedge_policy::{Contact, Verdict};
-use selvedge_workflow::expression::Undecided;
+use selvedge_workflow::expression::{Given, Undecided};
 use selvedge_workflow::plan::{Exit, Node, Op, Plan};
 
 use crate::decide::{self, Next};
@@ -277,6 +277,12 @@ impl Engine {
         let Op::When { condition } = &node.op else { return Ok(()) };
         let (mut given, mut accesses) = (BTreeMap::new(), Vec::new());
         for name in &condition.reads {
+            if definition.dictionary.get(name).is_none() {
+                let ask = name.strip_suffix(".answer").and_then(|step| turn.run.questions.get(step));
+                let answer = ask.and_then(|question| question.answer.clone());
+                given.extend(answer.map(|answer| (name.clone(), Given::Text(answer))));
+                continue;
+            }
             match self.inner.values.given(definition, &turn.run, name).await {
                 Ok((value, class)) => {
                     given.extend(value.map(|value| (name.clone(), value)));

@@ -146,6 +146,20 @@ pub enum EngineError {
         /// Where it stands.
         at: String,
     },
+    /// Somebody else must decide.
+    #[error("`{step}` is decided by a `{of}` {whom}")]
+    #[diagnostic(
+        code(E509),
+        help("hand it to a colleague in that function; who opened an interaction approves nothing in it")
+    )]
+    NotYours {
+        /// The step.
+        step: String,
+        /// The function.
+        of: String,
+        /// Who that is not: `and you are a `billing-agent``, `who did not open the interaction`.
+        whom: String,
+    },
     /// A value that cannot be what its field says it is.
     #[error("`{field}` holds something that is not {wanted}")]
     #[diagnostic(code(E505), help("correct the field at its source and import it again"))]

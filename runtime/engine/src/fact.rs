@@ -464,6 +464,58 @@ pub enum Fact {
         /// The time of the newest event of all runs in the backup.
         until: Micros,
     },
+    /// A person at work is asked.
+    #[serde(rename = "question.asked")]
+    QuestionAsked {
+        /// The node.
+        node: String,
+        /// The question, as the workflow puts it.
+        question: String,
+        /// The job function of those who may answer.
+        of: String,
+        /// What can be answered.
+        answers: Vec<String>,
+        /// How long the answer is awaited.
+        until: Micros,
+    },
+    /// It was answered, by who caused this event; or, in nobody's place, by the workflow.
+    #[serde(rename = "question.answered")]
+    QuestionAnswered {
+        /// The node.
+        node: String,
+        /// One of the answers.
+        answer: String,
+        /// Whether a person gave it; otherwise it stands because nobody did in time.
+        in_time: bool,
+        /// Where the run goes on.
+        next: Next,
+    },
+    /// A person at work is to approve terms.
+    #[serde(rename = "approval.asked")]
+    ApprovalAsked {
+        /// The node.
+        node: String,
+        /// The job function of those who may approve.
+        of: String,
+        /// The step whose terms they are.
+        about: String,
+        /// The commitment of the terms: these, and no others.
+        terms: String,
+        /// How long the approval is awaited.
+        until: Micros,
+    },
+    /// It was approved or refused, by who caused this event.
+    #[serde(rename = "approval.decided")]
+    ApprovalDecided {
+        /// The node.
+        node: String,
+        /// Yes or no.
+        approved: bool,
+        /// The commitment of the terms that the answer is about.
+        terms: String,
+        /// Where the run goes on.
+        next: Next,
+    },
     /// A condition was asked, which decides the way that the run takes. Neither side of it stands here.
     #[serde(rename = "condition.decided")]
     ConditionDecided {

@@ -23,6 +23,7 @@ pub mod inbound;
 pub mod money;
 pub mod operate;
 pub mod page;
+mod people;
 pub mod ports;
 mod restored;
 pub mod retention;

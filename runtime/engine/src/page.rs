@@ -306,6 +306,6 @@ fn words_id(words: &str) -> String {
     selvedge_record::commitment(&[0; 32], words)
 }
 
-fn not_now(run: &Run, what: &str) -> EngineError {
+pub(crate) fn not_now(run: &Run, what: &str) -> EngineError {
     EngineError::NotNow { interaction: run.id.interaction.clone(), what: what.into(), at: run.summary().at }
 }

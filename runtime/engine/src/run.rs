@@ -76,6 +76,32 @@ pub struct Offer {
     pub accepted: Option<bool>,
 }
 
+/// A question to a person at work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The question.
+    pub question: String,
+    /// Who may answer: a job function.
+    pub of: String,
+    /// What can be answered.
+    pub answers: Vec<String>,
+    /// What was.
+    pub answer: Option<String>,
+}
+
+/// An approval that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// Who may approve: a job function.
+    pub of: String,
+    /// The step whose terms they are.
+    pub about: String,
+    /// The commitment of the terms.
+    pub terms: String,
+    /// The answer.
+    pub approved: Option<bool>,
+}
+
 /// An issued link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkState {
@@ -141,6 +167,10 @@ pub struct Run {
     pub assertions: Vec<Assertion>,
     /// Offers by step.
     pub offers: BTreeMap<String, Offer>,
+    /// Questions to people at work, by step.
+    pub questions: BTreeMap<String, Question>,
+    /// Approvals that were asked for, by step.
+    pub approvals: BTreeMap<String, Approval>,
     /// Links by the step that they open.
     pub links: BTreeMap<String, LinkState>,
     /// The key of the newest message of each step: a code is the code of this message.
@@ -221,6 +251,8 @@ impl Run {
             visits: BTreeMap::new(),
             assertions: Vec::new(),
             offers: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             links: BTreeMap::new(),
             messages: BTreeMap::new(),
             stopped: false,
@@ -356,6 +388,28 @@ impl Run {
             Fact::Answered { node, accepted, next, .. } => {
                 if let Some(offer) = self.offers.get_mut(step_of(node)) {
                     offer.accepted = Some(*accepted);
+                }
+                self.enter(next);
+            }
+            Fact::QuestionAsked { node, question, of, answers, until } => {
+                let (question, of, answers) = (question.clone(), of.clone(), answers.clone());
+                self.questions.insert(step_of(node).to_owned(), Question { question, of, answers, answer: None });
+                self.phase = Phase::Waiting(*until);
+            }
+            Fact::QuestionAnswered { node, answer, next, .. } => {
+                if let Some(question) = self.questions.get_mut(step_of(node)) {
+                    question.answer = Some(answer.clone());
+                }
+                self.enter(next);
+            }
+            Fact::ApprovalAsked { node, of, about, terms, until } => {
+                let (of, about, terms) = (of.clone(), about.clone(), terms.clone());
+                self.approvals.insert(step_of(node).to_owned(), Approval { of, about, terms, approved: None });
+                self.phase = Phase::Waiting(*until);
+            }
+            Fact::ApprovalDecided { node, approved, next, .. } => {
+                if let Some(approval) = self.approvals.get_mut(step_of(node)) {
+                    approval.approved = Some(*approved);
                 }
                 self.enter(next);
             }

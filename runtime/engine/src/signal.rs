@@ -79,6 +79,22 @@ pub enum Signal {
         /// The terms that were read out.
         terms: String,
     },
+    /// A person at work answered a question.
+    Told {
+        /// The step.
+        step: String,
+        /// One of its answers.
+        answer: String,
+    },
+    /// A person at work approved terms, or refused them.
+    Approval {
+        /// The step.
+        step: String,
+        /// The commitment of the terms that were looked at.
+        terms: String,
+        /// Yes or no.
+        approved: bool,
+    },
     /// Somebody pressed "continue" on a link's first page.
     LinkOpened {
         /// What the token hashes to.

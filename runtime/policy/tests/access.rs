@@ -44,6 +44,7 @@ fn the_shipped_policy_answers_as_its_table_says() {
         ("export", [false, false, true, false, false]),
         ("kill", [false, true, false, true, false]),
         ("operate", [false, true, false, false, false]),
+        ("decide", [false, true, false, false, false]),
     ];
     for (action, permitted) in table {
         for (function, permitted) in functions.iter().zip(permitted) {

@@ -177,6 +177,7 @@ fn engine_status(error: &EngineError) -> StatusCode {
         EngineError::NotNow { .. } | EngineError::Stopped { .. } | EngineError::StoppedAlready { .. } => {
             StatusCode::CONFLICT
         }
+        EngineError::NotYours { .. } => StatusCode::FORBIDDEN,
         EngineError::NotReady { .. }
         | EngineError::Store(
             StoreError::Conflict { .. } | StoreError::Overtaken { .. } | StoreError::Unavailable { .. },

@@ -135,6 +135,26 @@ fn say(fact: &Fact) -> Said {
             let tone = if why == "time ran out" { Tone::Bad } else { Tone::Plain };
             Said::new(tone, format!("{}: the wait is over: {why}", step_of(node)))
         }
+        Fact::QuestionAsked { node, question, of, answers, until } => {
+            let what = format!("{}: a {of} is asked until {}: {question}", step_of(node), moment_of(*until));
+            Said::warning(what).with([format!("to be answered by {}", answers.join(", "))])
+        }
+        Fact::QuestionAnswered { node, answer, in_time, .. } => {
+            let step = step_of(node);
+            if *in_time {
+                Said::plain(format!("{step}: answered: {answer}"))
+            } else {
+                Said::bad(format!("{step}: nobody answered in time, so the answer is {answer}"))
+            }
+        }
+        Fact::ApprovalAsked { node, of, about, terms, until } => {
+            let what = format!("{}: a {of} is to approve {about} until {}", step_of(node), moment_of(*until));
+            Said::warning(what).with([format!("the terms {}", short(terms))])
+        }
+        Fact::ApprovalDecided { node, approved, terms, .. } => {
+            let (tone, answer) = if *approved { (Tone::Good, "approved") } else { (Tone::Bad, "not approved") };
+            Said::new(tone, format!("{}: {answer}", step_of(node))).with([format!("the terms {}", short(terms))])
+        }
         Fact::ConditionDecided { node, answer, why, accesses, .. } => way(node, answer, why, accesses),
         Fact::CodeWrong { node, left, .. } => {
             let tries = if *left == 1 { "1 try left".to_owned() } else { format!("{left} tries left") };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::{self, Context};
 use crate::dictionary::{Assurance, Dictionary};
 use crate::expression::{Condition, Type};
-use crate::lower::{Conditions, lower, way};
+use crate::lower::{Conditions, answer, lower, way};
 use crate::plan::Plan;
 use crate::source::{Diagnostic, Document, Span, code, did_you_mean};
 use crate::syntax::{Kind, Workflow};
@@ -190,7 +190,18 @@ impl Sources {
 
 /// Reads every condition, or adds what is wrong with it.
 fn conditions(workflow: &Workflow, dictionary: &Dictionary, wrong: &mut Vec<Diagnostic>) -> Conditions {
-    let names = dictionary.fields.iter().map(|(path, info)| (path.clone(), Type::of(info.ty))).collect();
+    let mut names: BTreeMap<String, Type> =
+        dictionary.fields.iter().map(|(path, info)| (path.clone(), Type::of(info.ty))).collect();
+    for step in workflow.every_step() {
+        let Kind::Ask(ask) = &step.kind else { continue };
+        let name = answer(&step.id.value);
+        let words = ask.answers.iter().map(|answer| answer.value.clone()).collect();
+        if names.insert(name.clone(), Type::OneOf(words)).is_some() {
+            let message = format!("`{name}` is a field of the data dictionary and the answer of this step");
+            let refusal = Diagnostic::new(code::DUPLICATE, message).at(&step.id.span);
+            wrong.push(refusal.help("give the step another id"));
+        }
+    }
     let mut conditions = Conditions::new();
     for step in workflow.every_step() {
         let Kind::Choose(choose) = &step.kind else { continue };

@@ -428,10 +428,10 @@ mod tests {
             ASSURANCE.replace("PHI: L2", "PHY: L2").replace("pay: L2", "pay: L9").replace("code: L2", "code: [L2]");
         let found = Assurance::read("assurance.yaml", &text).unwrap_err();
         insta::assert_snapshot!(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r"
-        W104 assurance.yaml:11:5: `PHY` is no class of data
+        W104 assurance.yaml:12:5: `PHY` is no class of data
           help: did you mean `PHI`?
-        W104 assurance.yaml:13:8: `pay` should be one of `L0`, `L1`, `L2`; found the text `L9`
-        W104 assurance.yaml:24:9: `code` should be a text; found a list
+        W104 assurance.yaml:14:8: `pay` should be one of `L0`, `L1`, `L2`; found the text `L9`
+        W104 assurance.yaml:25:9: `code` should be a text; found a list
         ");
     }
 }

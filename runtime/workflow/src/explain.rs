@@ -153,6 +153,8 @@ fn briefly(op: &Op) -> &'static str {
         Op::Call { .. } => "calls the service",
         Op::Wait { .. } => "lets time pass",
         Op::When { .. } => "asks the next condition",
+        Op::Ask { .. } => "asks a colleague",
+        Op::Approve { .. } => "asks for an approval",
     }
 }
 
@@ -160,6 +162,15 @@ fn briefly(op: &Op) -> &'static str {
 fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
     match &node.op {
         Op::Wait { lasts } => format!("lets {} pass", duration_in_words(*lasts)),
+        Op::Ask { question, of, answers, within, otherwise } => {
+            let answers = answers.iter().map(|answer| format!("`{answer}`")).collect::<Vec<_>>().join(", ");
+            let waits = duration_in_words(*within);
+            format!("asks a `{of}`: \"{question}\" ({answers}); after {waits} without an answer it is `{otherwise}`")
+        }
+        Op::Approve { terms, of, within } => format!(
+            "has a `{of}` who did not open the interaction approve the terms of `{terms}`, and waits {} for it",
+            duration_in_words(*within)
+        ),
         Op::When { condition } => {
             let way = |exit| leads(plan, node, node.target(exit)).in_words();
             format!("asks whether `{}`: if so, {}; if not, {}", condition.text, way(Exit::Yes), way(Exit::No))
@@ -228,6 +239,9 @@ fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
 fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
     Some(match (&node.op, exit) {
         (_, Exit::Done | Exit::Fresh | Exit::Yes | Exit::No) => return None,
+        (Op::Ask { within, .. }, _) => format!("nobody answers within {}", duration_in_words(*within)),
+        (Op::Approve { .. }, Exit::Refused) => "it is not approved".to_owned(),
+        (Op::Approve { within, .. }, _) => format!("nobody approves within {}", duration_in_words(*within)),
         (Op::When { .. }, _) => "a value that the condition needs is not there".to_owned(),
         (Op::Check { connector, .. }, _) => format!("{} finds a risk, or cannot tell", named(plan, connector)),
         (Op::Send { .. }, Exit::Refused) => "the contact rules say no".to_owned(),
@@ -300,7 +314,14 @@ fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
                 card.for_each(|(path, _)| tell(installed(connector), path));
             }
             Op::Call { connector, with, .. } => with.iter().for_each(|(_, path)| tell(installed(connector), path)),
-            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } | Op::When { .. } => {}
+            Op::Approve { terms, of, .. } => {
+                for offer in plan.nodes.iter().filter(|offer| offer.step == *terms) {
+                    if let Op::Offer { total, .. } = &offer.op {
+                        tell(format!("a {of}, to approve"), total);
+                    }
+                }
+            }
+            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } | Op::When { .. } | Op::Ask { .. } => {}
         }
     }
     known.into_iter().map(|((whom, class), fields)| Reach { whom, class, fields }).collect()

@@ -32,6 +32,12 @@ struct Draft {
 /// The conditions of a workflow by the nodes that ask them, read.
 pub type Conditions = BTreeMap<String, Condition>;
 
+/// The name under which a condition finds the answer of an `ask` step: `review.answer`.
+#[must_use]
+pub fn answer(ask: &str) -> String {
+    format!("{ask}.answer")
+}
+
 /// The node that asks a way of a `choose` step: `route.1` for the first.
 #[must_use]
 pub fn way(choose: &str, at: usize) -> String {
@@ -103,6 +109,24 @@ impl Lowering<'_> {
                 vec![Draft { name: id.clone(), step: id.clone(), op, exits: done(then.clone(), &[]) }]
             }
             Kind::Choose(choose) => self.choose(id, choose, then),
+            Kind::Ask(ask) => {
+                let op = Op::Ask {
+                    question: ask.question.value.clone(),
+                    of: ask.of.value.clone(),
+                    answers: ask.answers.iter().map(|answer| answer.value.clone()).collect(),
+                    within: ask.within.value,
+                    otherwise: ask.otherwise.value.clone(),
+                };
+                // Nobody's answer is an answer too, and the run goes on with it.
+                let exits = vec![(Exit::Done, then.clone()), (Exit::Timeout, then.clone())];
+                vec![Draft { name: id.clone(), step: id.clone(), op, exits }]
+            }
+            Kind::Approve(approve) => {
+                let (terms, of) = (approve.terms.value.clone(), approve.of.value.clone());
+                let op = Op::Approve { terms, of, within: approve.within.value };
+                let exits = done(then.clone(), &[Exit::Refused, Exit::Timeout]);
+                vec![Draft { name: id.clone(), step: id.clone(), op, exits }]
+            }
         }
     }
 

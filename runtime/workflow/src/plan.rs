@@ -165,6 +165,28 @@ pub enum Op {
         /// The condition.
         condition: Condition,
     },
+    /// Asks a person at work. Done; Timeout (nobody answered, which is answered by `otherwise`).
+    Ask {
+        /// The question, as it is put.
+        question: String,
+        /// The job function of those who may answer.
+        of: String,
+        /// The answers to choose from.
+        answers: Vec<String>,
+        /// How long the answer is awaited.
+        within: i64,
+        /// The answer that stands where nobody gives one.
+        otherwise: String,
+    },
+    /// Has a person at work, who is not who asked, approve terms. Done, Refused, Timeout: nobody's silence approves.
+    Approve {
+        /// The `offer` step whose terms they are.
+        terms: String,
+        /// The job function of those who may approve.
+        of: String,
+        /// How long that is awaited.
+        within: i64,
+    },
     /// Waits on the payment page for the authorization and the card. Done, Timeout (the link expired).
     Card {
         /// The template of the words that the customer agrees to.
@@ -212,6 +234,8 @@ impl Op {
             Op::Fresh { .. } => &[Exit::Fresh, Exit::Stale],
             Op::Charge { .. } => &[Exit::Done, Exit::Declined, Exit::Failed],
             Op::Wait { .. } => &[Exit::Done],
+            Op::Ask { .. } => &[Exit::Done, Exit::Timeout],
+            Op::Approve { .. } => &[Exit::Done, Exit::Refused, Exit::Timeout],
             Op::When { .. } => &[Exit::Yes, Exit::No, Exit::Failed],
         }
     }

@@ -14,6 +14,10 @@ pub const MAX_STEPS: usize = 500;
 pub const MAX_NESTING: usize = 5;
 /// Most ways of one `choose` step.
 pub const MAX_WAYS: usize = 20;
+/// Longest question, in characters.
+pub const MAX_QUESTION: usize = 300;
+/// Most answers to a question.
+pub const MAX_ANSWERS: usize = 10;
 /// Longest id or name, in characters.
 pub const MAX_NAME: usize = 64;
 /// Longest time that a link may work or an answer may be awaited.
@@ -73,12 +77,16 @@ pub enum Kind {
     Wait(Wait),
     /// Go on one way or another.
     Choose(Choose),
+    /// Ask a person at work.
+    Ask(Ask),
+    /// Have a person at work approve.
+    Approve(Approve),
 }
 
 impl Kind {
     /// Every key that says a kind.
-    pub const NAMES: [&'static str; 8] =
-        ["verify", "disclose", "offer", "communicate", "pay", "call", "wait", "choose"];
+    pub const NAMES: [&'static str; 10] =
+        ["verify", "disclose", "offer", "communicate", "pay", "call", "wait", "choose", "ask", "approve"];
 
     /// The key that was written.
     #[must_use]
@@ -92,6 +100,8 @@ impl Kind {
             Kind::Call(_) => "call",
             Kind::Wait(_) => "wait",
             Kind::Choose(_) => "choose",
+            Kind::Ask(_) => "ask",
+            Kind::Approve(_) => "approve",
         }
     }
 
@@ -234,6 +244,32 @@ pub struct When {
     pub condition: Spanned<String>,
     /// What happens then.
     pub steps: Vec<Step>,
+}
+
+/// `ask:`
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The question.
+    pub question: Spanned<String>,
+    /// Who may answer: a job function.
+    pub of: Spanned<String>,
+    /// What can be answered.
+    pub answers: Vec<Spanned<String>>,
+    /// How long the answer is awaited.
+    pub within: Spanned<i64>,
+    /// One of the answers, for when nobody gives one.
+    pub otherwise: Spanned<String>,
+}
+
+/// `approve:`
+#[derive(Clone, Debug)]
+pub struct Approve {
+    /// The `offer` step whose terms are approved.
+    pub terms: Spanned<String>,
+    /// Who may approve: a job function.
+    pub of: Spanned<String>,
+    /// How long that is awaited.
+    pub within: Spanned<i64>,
 }
 
 impl Workflow {

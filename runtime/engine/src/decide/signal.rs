@@ -52,6 +52,23 @@ pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fa
                 next: target(plan, node, exit),
             }]
         }
+        (Signal::Told { step, answer }, Op::Ask { of, answers, .. })
+            if waiting && *step == node.step && answers.contains(answer) && is_of(delivered, of) =>
+        {
+            let next = target(plan, node, Exit::Done);
+            vec![Fact::QuestionAnswered { node: name, answer: answer.clone(), in_time: true, next }]
+        }
+        (Signal::Approval { step, terms, approved }, Op::Approve { of, .. })
+            if waiting
+                && *step == node.step
+                && run.approvals.get(step).is_some_and(|asked| asked.terms == *terms)
+                && is_of(delivered, of)
+                // Nobody approves what they asked for themselves.
+                && delivered.who.actor != run.opened_by =>
+        {
+            let next = target(plan, node, if *approved { Exit::Done } else { Exit::Refused });
+            vec![Fact::ApprovalDecided { node: name, approved: *approved, terms: terms.clone(), next }]
+        }
         (Signal::LinkOpened { link }, Op::Open)
             if waiting && run.links.get(&node.step).is_some_and(|l| l.id == *link) =>
         {
@@ -99,6 +116,10 @@ pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fa
         (Signal::Read { step }, _) => read(run, step),
         _ => Vec::new(),
     })
+}
+
+fn is_of(delivered: &Delivered, function: &str) -> bool {
+    delivered.who.function.as_deref() == Some(function)
 }
 
 /// What may still be said of a run that is over.

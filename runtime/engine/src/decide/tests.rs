@@ -36,6 +36,14 @@ fn every_kind() -> Definition {
           steps:
             - wait: { id: longer, for: 3d }
       otherwise: []
+  - ask:
+      id: review
+      question: Is all well?
+      of: supervisor
+      answers: [fine, odd]
+      within: 2d
+      otherwise: odd
+  - approve: { id: second-look, terms: plan, of: supervisor, within: 1d }
 "#,
     )
 }
@@ -268,6 +276,11 @@ impl Sheet {
                 .get(&step)
                 .map(|key| Signal::Code { key: key.clone(), matched: !dice.is_multiple_of(3) }),
             (_, "plan") => Some(Signal::Answer { step, accepted: !dice.is_multiple_of(5), terms: "00".into() }),
+            (_, "review") => Some(Signal::Told { step, answer: "fine".into() }),
+            (_, "second-look") => {
+                let terms = self.run.offers.get("plan").map(|offer| offer.terms.clone()).unwrap_or_default();
+                Some(Signal::Approval { step, terms, approved: !dice.is_multiple_of(5) })
+            }
             (_, n) if n.ends_with(".open") => Some(Signal::LinkOpened { link: "l".into() }),
             (_, n) if n.ends_with(".card") => Some(Signal::Card {
                 step,
@@ -281,7 +294,12 @@ impl Sheet {
         };
         match signal {
             Some(signal) => {
-                let delivered = Delivered { signal, who: crate::signal::Who::host(), at: self.now };
+                let who = crate::signal::Who {
+                    actor: "person:sam".into(),
+                    function: Some("supervisor".into()),
+                    ..Default::default()
+                };
+                let delivered = Delivered { signal, who, at: self.now };
                 let facts = on_signal(&definition.plan, &self.run, &delivered).unwrap();
                 self.add_all(facts);
             }
@@ -343,6 +361,7 @@ proptest! {
                     paid += i32::from(exit == "done" && node.ends_with(".charge"));
                 }
                 Fact::CardForgotten { .. } => open.clear(),
+                Fact::ApprovalDecided { terms, .. } => prop_assert_eq!(terms, "00", "only what was offered is approved"),
                 _ => {}
             }
         }
@@ -473,6 +492,23 @@ fn ruled(sheet: &mut Sheet, definition: &Definition, verdict: Verdict) {
         Decision { verdict, reasons: Vec::new() },
     );
     sheet.add(fact);
+}
+
+#[test]
+fn nobody_approves_for_themselves_even_through_the_inbox() {
+    let definition = with_steps("  - approve: { id: second-look, terms: plan, of: supervisor, within: 1d }\n");
+    let mut sheet = Sheet::open(&definition);
+    until(&mut sheet, &definition, "second-look", |p| matches!(p, Phase::Waiting(_)));
+    let approval = |actor: &str, function: &str, terms: &str| Delivered {
+        signal: Signal::Approval { step: "second-look".into(), terms: terms.into(), approved: true },
+        who: crate::signal::Who { actor: actor.into(), function: Some(function.into()), ..Default::default() },
+        at: sheet.now,
+    };
+    let facts = |delivered: &Delivered| on_signal(&definition.plan, &sheet.run, delivered).unwrap();
+    assert_eq!(facts(&approval("person:maria", "supervisor", "00")), [], "she opened it");
+    assert_eq!(facts(&approval("person:sam", "billing-agent", "00")), [], "he is no supervisor");
+    assert_eq!(facts(&approval("person:sam", "supervisor", "11")), [], "these are other terms");
+    assert_eq!(facts(&approval("person:sam", "supervisor", "00")).len(), 1);
 }
 
 #[test]

@@ -76,6 +76,12 @@ pub struct Vendor {
 }
 
 impl Vendor {
+    /// The code in the newest text.
+    pub fn code(&self) -> String {
+        let taken = self.taken.lock().unwrap();
+        taken.last().unwrap().1.chars().filter(char::is_ascii_digit).collect()
+    }
+
     /// The steps whose messages were taken, in order.
     pub fn steps(&self) -> Vec<String> {
         let taken = self.taken.lock().unwrap();
@@ -129,6 +135,8 @@ impl House {
         let mut files: Files =
             ["fields.yaml", "policies/assurance.yaml", "rules/tcpa.yaml", "rules/state.yaml"].map(read).into();
         files.insert(format!("{WORKFLOW}/workflow.yaml"), format!("{head}{steps}"));
+        let code = "{{ sender.name }}: your code is {{ challenge.code }}.";
+        files.insert(format!("{WORKFLOW}/templates/code.sms.txt"), code.into());
         for name in ["note", "other"] {
             files.insert(
                 format!("{WORKFLOW}/templates/{name}.sms.txt"),
@@ -202,8 +210,13 @@ impl House {
     }
 }
 
+/// The agent who opens every interaction.
 pub fn maria() -> Who {
-    Who { actor: "person:maria".into(), ..Who::default() }
+    colleague("maria", "billing-agent")
+}
+
+pub fn colleague(name: &str, function: &str) -> Who {
+    Who { actor: format!("person:{name}"), function: Some(function.into()), ..Who::default() }
 }
 
 fn told(found: &[selvedge_workflow::source::Diagnostic]) -> String {
@@ -234,8 +247,8 @@ fn connectors() -> BTreeMap<String, ConnectorFacts> {
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),
         purposes: BTreeSet::from(["identity".into(), "billing".into()]),
         effects: effects.iter().map(|(function, class)| ((*function).to_owned(), (*class).to_owned())).collect(),
-        vendor: String::new(),
         grant_file: "grants/x.yaml".into(),
+        vendor: String::new(),
     };
     let cards = ["card.number", "card.expiry-month", "card.expiry-year", "card.code"];
     BTreeMap::from([

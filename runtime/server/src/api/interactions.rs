@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use selvedge_engine::ports::store::RunId;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -14,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Body;
-use super::standing::{Row, Standing};
+use super::standing::{Approval, Row, Standing};
 use crate::app::App;
 use crate::auth::Staff;
 use crate::error::{Problem, ServerError};
@@ -231,10 +232,23 @@ async fn read(
     Path(id): Path<String>,
     Body(ToRead { step }): Body<ToRead>,
 ) -> Result<Json<ReadValues>, ServerError> {
-    let (id, _) = app.interaction(&staff, "see-disclosed", &id).await?;
+    let action = app.looking_at(&staff, &id, &step).await;
+    let (id, _) = app.interaction(&staff, action, &id).await?;
     let values = app.engine.read(&id, &step, staff.who()).await?;
     let values = values.into_iter().map(|(name, value)| ReadValue { name, value }).collect();
     Ok(Json(ReadValues { values }))
+}
+
+impl App {
+    /// Terms that a colleague is asked to approve are seen to be decided on, by those who are asked; anything else is
+    /// seen as disclosed.
+    async fn looking_at(&self, staff: &Staff, id: &str, step: &str) -> &'static str {
+        let id = RunId { tenant: staff.session.tenant.clone(), interaction: id.to_owned() };
+        let run = if id.is_well_formed() { self.engine.run_state(&id).await.ok() } else { None };
+        let approved = run.as_ref().and_then(|run| Standing::of(run, &[]).approval);
+        let asked = |approval: &Approval| approval.about == step && approval.of == staff.session.function;
+        if approved.is_some_and(|approval| asked(&approval)) { "decide" } else { "see-disclosed" }
+    }
 }
 
 /// The longest name of a class.

@@ -80,6 +80,10 @@ pub struct Standing {
     pub identity: Vec<Identity>,
     /// Plans that were offered.
     pub offers: Vec<Offered>,
+    /// The question that a colleague is to answer now.
+    pub question: Option<Question>,
+    /// What a colleague is to approve now.
+    pub approval: Option<Approval>,
     /// What was disclosed, by name.
     pub disclosed: Vec<Disclosed>,
     /// Links that were sent.
@@ -99,6 +103,32 @@ pub struct Identity {
     pub level: String,
     /// RFC 3339 UTC.
     pub expires: String,
+}
+
+/// A question to a colleague.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Question {
+    /// The step that asks.
+    pub step: String,
+    /// The question.
+    pub question: String,
+    /// The function of those who may answer.
+    pub of: String,
+    /// What can be answered.
+    pub answers: Vec<String>,
+}
+
+/// What a colleague is to approve.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Approval {
+    /// The step that asks.
+    pub step: String,
+    /// The function of those who may approve, without who opened the interaction.
+    pub of: String,
+    /// The step whose terms they are.
+    pub about: String,
+    /// The commitment of the terms; it comes back with the approval.
+    pub terms: String,
 }
 
 /// An offered plan.
@@ -182,6 +212,8 @@ impl Standing {
                 .iter()
                 .map(|(step, o)| Offered { step: step.clone(), terms: o.terms.clone(), accepted: o.accepted })
                 .collect(),
+            question: question(run),
+            approval: approval(run),
             disclosed: run
                 .disclosed
                 .iter()
@@ -238,9 +270,33 @@ fn waiting_for(run: &Run, events: &[Event]) -> Option<String> {
     let (At::Node(at), Phase::Waiting(_)) = (&run.at, &run.phase) else { return None };
     events.iter().rev().find_map(|event| match Fact::from_kind_and_data(&event.kind, event.data.clone()).ok()? {
         Fact::WaitBegan { node, what, .. } if node == *at => Some(what),
+        Fact::QuestionAsked { node, of, .. } if node == *at => Some(format!("a {of} to answer")),
+        Fact::ApprovalAsked { node, of, .. } if node == *at => Some(format!("a {of} to approve")),
         Fact::Offered { node, .. } if node == *at => Some(format!("the answer to the offer `{}`", step_of(at))),
         _ => None,
     })
+}
+
+/// The step at which the run waits.
+fn waiting_at(run: &Run) -> Option<&str> {
+    match (&run.at, &run.phase) {
+        (At::Node(at), Phase::Waiting(_)) => Some(step_of(at)),
+        _ => None,
+    }
+}
+
+fn question(run: &Run) -> Option<Question> {
+    let step = waiting_at(run)?;
+    let asked = run.questions.get(step).filter(|asked| asked.answer.is_none())?;
+    let (question, of, answers) = (asked.question.clone(), asked.of.clone(), asked.answers.clone());
+    Some(Question { step: step.to_owned(), question, of, answers })
+}
+
+fn approval(run: &Run) -> Option<Approval> {
+    let step = waiting_at(run)?;
+    let asked = run.approvals.get(step).filter(|asked| asked.approved.is_none())?;
+    let (of, about, terms) = (asked.of.clone(), asked.about.clone(), asked.terms.clone());
+    Some(Approval { step: step.to_owned(), of, about, terms })
 }
 
 fn unclear(run: &Run) -> Option<Unclear> {

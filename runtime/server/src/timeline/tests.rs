@@ -271,6 +271,44 @@ fn written() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
+/// What people at work were asked, and what came of it.
+fn asked() -> Vec<(&'static str, &'static str, Value)> {
+    let terms = "sha256:3333333333333333333333333333333333333333333333333333333333333333";
+    let until = START + 30 * MINUTE;
+    vec![
+        (
+            "host",
+            "question.asked",
+            json!({"node": "review", "question": "Does hardship apply?", "of": "supervisor", "answers": ["hardship", "standard"], "until": until}),
+        ),
+        (
+            "person:sam",
+            "question.answered",
+            json!({"node": "review", "answer": "hardship", "in_time": true, "next": "second-look"}),
+        ),
+        (
+            "host",
+            "question.answered",
+            json!({"node": "other", "answer": "standard", "in_time": false, "next": "end:completed"}),
+        ),
+        (
+            "host",
+            "approval.asked",
+            json!({"node": "second-look", "of": "supervisor", "about": "plan", "terms": terms, "until": until}),
+        ),
+        (
+            "person:sam",
+            "approval.decided",
+            json!({"node": "second-look", "approved": true, "terms": terms, "next": "invitation"}),
+        ),
+        (
+            "person:sam",
+            "approval.decided",
+            json!({"node": "second-look", "approved": false, "terms": terms, "next": "end:failed"}),
+        ),
+    ]
+}
+
 fn events(told: Vec<(&'static str, &'static str, Value)>) -> Vec<Event> {
     let mut head = Head::start("clinic", "int_1");
     let event = |(n, (actor, kind, data)): (usize, (&str, &str, Value))| {
@@ -363,8 +401,26 @@ fn what_a_customer_writes_reads_so() {
 }
 
 #[test]
+fn what_people_decide_reads_so() {
+    insta::assert_snapshot!(read_aloud(&events(asked())), @r"
+        2026-11-24 17:03:00 UTC Warning [Selvedge] review: a supervisor is asked until 2026-11-24 17:33 UTC: Does hardship apply?
+            to be answered by hardship, standard
+        2026-11-24 17:03:01 UTC Plain [sam] review: answered: hardship
+        2026-11-24 17:03:02 UTC Bad [Selvedge] other: nobody answered in time, so the answer is standard
+        2026-11-24 17:03:03 UTC Warning [Selvedge] second-look: a supervisor is to approve plan until 2026-11-24 17:33 UTC
+            the terms 333333333333…
+        2026-11-24 17:03:04 UTC Good [sam] second-look: approved
+            the terms 333333333333…
+        2026-11-24 17:03:05 UTC Bad [sam] second-look: not approved
+            the terms 333333333333…
+        ");
+}
+
+#[test]
 fn every_sample_is_an_event_that_the_engine_could_have_written() {
-    for event in [story(), events(otherwise()), events(called()), events(ways()), events(written())].concat() {
+    for event in
+        [story(), events(otherwise()), events(called()), events(ways()), events(written()), events(asked())].concat()
+    {
         let fact = Fact::from_kind_and_data(&event.kind, event.data.clone()).unwrap();
         assert_eq!(fact.into_kind_and_data().unwrap(), (event.kind, event.data));
     }

@@ -1,11 +1,14 @@
 //! Proof 1, the place of it: a step speaks on a conversation that is there. The one that a workflow starts with is over
-//! once it waited; a page is there only after a link was opened.
+//! once it waited, or asked a colleague for longer than anybody holds the line; a page is there only after a link was opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, Findings, PAGE};
 use crate::plan::{Exit, Node, Op, Target};
-use crate::source::{Diagnostic, code};
+use crate::source::{Diagnostic, MINUTE, code};
+
+/// How long somebody holds the line while a colleague is asked.
+pub const MAX_HOLD: i64 = 15 * MINUTE;
 
 /// Where a conversation was, and a wait has passed since.
 const OVER: &str = "nothing";
@@ -78,6 +81,7 @@ fn reached<'a>(nodes: &[Node], starts: &'a str) -> Vec<Reached<'a>> {
                 let then = match (&node.op, exit) {
                     (Op::Open, Exit::Done) => PAGE,
                     (Op::Wait { .. }, _) => OVER,
+                    (Op::Ask { within, .. } | Op::Approve { within, .. }, _) if *within > MAX_HOLD => OVER,
                     _ => medium,
                 };
                 if !reached[next].contains_key(then) {

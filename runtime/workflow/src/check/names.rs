@@ -8,8 +8,9 @@ use crate::compile::ConnectorKind;
 use crate::dictionary::{FieldType, Level, Source};
 use crate::lower::{CODE, IDENTITY, amount, proven};
 use crate::plan::Amount;
-use crate::source::{Diagnostic, Spanned, code, did_you_mean};
-use crate::syntax::{Call, Communicate, Kind, Pay, Step, Verify};
+use crate::source::{Diagnostic, Spanned, code, did_you_mean, duration_in_words};
+use crate::syntax::{Approve, Call, Communicate, Kind, Pay, Step, Verify};
+use crate::template::contains_card_number;
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     workflow_itself(context, findings);
@@ -20,6 +21,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             Kind::Offer(offer) => money(context, &offer.total, findings),
             Kind::Pay(pay) => payment(context, step, pay, findings),
             Kind::Call(call) => service(context, call, findings),
+            Kind::Ask(ask) => no_card_number(&ask.question, findings),
+            Kind::Approve(approve) => approval(context, step, approve, findings),
             _ => {}
         }
     }
@@ -234,6 +237,45 @@ fn amount_of(context: &Context<'_>, written: &Spanned<String>, findings: &mut Fi
         }
         // That it was accepted on every path is another proof.
         Amount::FirstPart { .. } => {}
+    }
+}
+
+/// An approval is about the terms of an offer. That it binds to them, and that nobody approves what they asked for, is
+/// how the engine takes every approval; the proof says so where people look for it.
+fn approval(context: &Context<'_>, step: &Step, approve: &Approve, findings: &mut Findings) {
+    let (id, terms) = (&step.id.value, &approve.terms);
+    let refusal = match context.workflow.step(&terms.value).map(|step| &step.kind) {
+        Some(Kind::Offer(_)) => {
+            let claim = format!("`{id}` is approved by a `{}` who did not open the interaction", approve.of.value);
+            let because = format!(
+                "an approval names the terms of `{}` by their commitment; the engine takes none from who opened the \
+                 interaction, and after {} nobody's silence approves",
+                terms.value,
+                duration_in_words(approve.within.value)
+            );
+            findings.proved(claim, "plan.approvals", "design: two pairs of eyes", because);
+            return;
+        }
+        Some(other) => {
+            let message =
+                format!("`{}` is a `{}` step; what is approved are the terms of an offer", terms.value, other.name());
+            Diagnostic::new(code::WRONG_KIND, message).help("name an `offer` step")
+        }
+        None => {
+            let known = steps_of(context, |kind| matches!(kind, Kind::Offer(_)));
+            let help =
+                did_you_mean(&terms.value, known).unwrap_or_else(|| "add an `offer` step with this id".to_owned());
+            Diagnostic::new(code::UNKNOWN_NAME, format!("there is no offer `{}` to approve", terms.value)).help(help)
+        }
+    };
+    findings.refuse(refusal.at(&terms.span));
+}
+
+/// A question is shown as it is written.
+fn no_card_number(question: &Spanned<String>, findings: &mut Findings) {
+    if contains_card_number(&question.value) {
+        let refusal = Diagnostic::new(code::CARD_DATA, "the question has a card number in its text").at(&question.span);
+        findings.refuse(refusal.cite(CARD_CITE).help("take the number out"));
     }
 }
 

@@ -1,10 +1,11 @@
 //! Proof 1, the order of it: what a step takes from another one is there on every path to it: the link that opens a
-//! payment, the offer that an amount comes from.
+//! payment, the offer that an amount or an approval is about, the answer that a condition asks about.
 
 use super::{Context, Findings};
+use crate::lower::way;
 use crate::plan::{Amount, Carries, Exit, Node, Op};
 use crate::source::{Diagnostic, code};
-use crate::syntax::Kind;
+use crate::syntax::{Choose, Kind};
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for step in context.workflow.every_step() {
@@ -35,7 +36,35 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
                     findings.refuse(refusal.help(format!("move `{offer}` to where every path to `{id}` passes it")));
                 }
             }
+            Kind::Approve(approve) => {
+                let offer = &approve.terms.value;
+                let accepted = |node: &Node, exit| node.step == *offer && exit == Exit::Done;
+                let is_offer = context.workflow.step(offer).is_some_and(|step| matches!(step.kind, Kind::Offer(_)));
+                if let (true, Some(path)) = (is_offer, context.path_without(&step.id.value, accepted)) {
+                    let id = &step.id.value;
+                    let message = format!("`{id}` approves the terms of `{offer}`, which a path to it does not pass");
+                    let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&approve.terms.span).along(path);
+                    findings.refuse(refusal.help(format!("move `{offer}` to where every path to `{id}` passes it")));
+                }
+            }
+            Kind::Choose(choose) => answered(context, &step.id.value, choose, findings),
             _ => {}
+        }
+    }
+}
+
+/// What a condition asks about was answered on every path to it.
+fn answered(context: &Context<'_>, id: &str, choose: &Choose, findings: &mut Findings) {
+    for (at, when) in choose.when.iter().enumerate() {
+        let node = context.nodes.iter().find(|node| node.name == way(id, at)).map(|node| &node.op);
+        let Some(Op::When { condition }) = node else { continue };
+        for asked in condition.reads.iter().filter(|name| context.dictionary.get(name).is_none()) {
+            let Some(ask) = asked.strip_suffix(".answer") else { continue };
+            if let Some(path) = context.path_without(id, |node, _| node.step == ask) {
+                let message = format!("`{id}` asks about `{asked}`, which a path to it does not pass");
+                let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&when.condition.span).along(path);
+                findings.refuse(refusal.help(format!("move `{ask}` to where every path to `{id}` passes it")));
+            }
         }
     }
 }

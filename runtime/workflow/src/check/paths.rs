@@ -133,6 +133,7 @@ fn after(node: &Node, exit: Exit, left: [Option<i64>; 3], lasts: &BTreeMap<&str,
     let wait = match &node.op {
         Op::Send { .. } => HELD,
         Op::Answer { within, .. } | Op::Offer { within, .. } => *within,
+        Op::Ask { within, .. } | Op::Approve { within, .. } => *within,
         Op::Wait { lasts } => *lasts,
         Op::Open => link(),
         // The customer may have stayed on the page until the link expired.

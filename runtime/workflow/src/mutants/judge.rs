@@ -11,7 +11,7 @@ use crate::compile::{ConnectorFacts, ConnectorKind, Sources};
 use crate::dictionary::{Class, FieldType, Level, Source};
 use crate::lower::{IDENTITY, lower};
 use crate::plan::{Amount, Carries, Exit, Node, Op, Target};
-use crate::source::HOUR;
+use crate::source::{HOUR, MINUTE};
 use crate::template::Template;
 
 /// What can be wrong with a plan.
@@ -39,6 +39,8 @@ const ORDER: &str = RULES[8];
 
 /// How long the contact rules may hold a message: over a night.
 const NIGHT: i64 = 24 * HOUR;
+/// How long a customer holds the line.
+const HELD: i64 = 15 * MINUTE;
 /// More states than any workflow of people has; a plan with more is judged by those.
 const MAX_STATES: usize = 200_000;
 
@@ -73,6 +75,10 @@ struct State {
     code: Option<bool>,
     /// The page is open; the call is over.
     page: bool,
+    /// Nobody is there any more: time was let pass.
+    gone: bool,
+    /// Questions that were answered.
+    answered: BTreeSet<String>,
     /// Offers that were accepted, links that were sent and how long each works, steps that were paid.
     accepted: BTreeSet<String>,
     links: BTreeMap<String, i64>,
@@ -174,7 +180,8 @@ impl Judge<'_> {
                 let card = condition.reads.iter().any(|path| matches!(self.class(path), Some(Class::Pan | Class::Sad)));
                 self.break_if(card, CARD);
             }
-            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } => {}
+            Op::Ask { question, .. } => self.break_if(has_card_number(question), CARD),
+            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } | Op::Approve { .. } => {}
         }
     }
 
@@ -245,6 +252,8 @@ impl Judge<'_> {
             checked: None,
             code: None,
             page: false,
+            gone: false,
+            answered: BTreeSet::new(),
             accepted: BTreeSet::new(),
             links: BTreeMap::new(),
             paid: BTreeSet::new(),
@@ -272,11 +281,11 @@ impl Judge<'_> {
         match &node.op {
             Op::Disclose { fields, over, .. } => {
                 self.shown(fields, state);
-                self.break_if((over == "page") != state.page, CONVERSATION);
+                self.break_if((over == "page") != state.page || state.gone, CONVERSATION);
             }
             Op::Offer { total, .. } => {
                 self.shown(std::slice::from_ref(total), state);
-                self.break_if(state.page, CONVERSATION);
+                self.break_if(state.page || state.gone, CONVERSATION);
             }
             Op::Card { authorization, amount } => {
                 if let Some(variables) = self.page(authorization).map(|template| template.variables.clone()) {
@@ -300,7 +309,14 @@ impl Judge<'_> {
                     self.break_if(!later || state.paid.contains(opens), ORDER);
                 }
             }
-            Op::Check { .. } | Op::Fresh { .. } | Op::Call { .. } | Op::Wait { .. } | Op::When { .. } => {}
+            Op::Approve { terms, .. } => self.break_if(!state.accepted.contains(terms), ORDER),
+            Op::When { condition } => {
+                let mut answers = condition.reads.iter().filter_map(|name| name.strip_suffix(".answer"));
+                let unanswered = answers
+                    .any(|step| self.class(&format!("{step}.answer")).is_none() && !state.answered.contains(step));
+                self.break_if(unanswered, ORDER);
+            }
+            Op::Check { .. } | Op::Fresh { .. } | Op::Call { .. } | Op::Wait { .. } | Op::Ask { .. } => {}
         }
     }
 
@@ -371,6 +387,7 @@ fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -> Vec<State
         }
         (Op::Open, exit) => {
             after.page |= exit == Exit::Done;
+            after.gone &= exit != Exit::Done;
             link()
         }
         (Op::Fresh { needs }, Exit::Fresh) if !proved(state, *needs) => return Vec::new(),
@@ -389,7 +406,13 @@ fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -> Vec<State
         }
         (Op::Wait { lasts }, _) => {
             after = pass(&after, *lasts);
+            after.gone = true;
             0
+        }
+        (Op::Ask { within, .. } | Op::Approve { within, .. }, _) => {
+            after.gone |= *within > HELD;
+            after.answered.insert(node.step.clone());
+            *within
         }
         (Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Card { .. }, _) => 0,
         (Op::Call { .. } | Op::When { .. }, _) => 0,

@@ -43,6 +43,8 @@ fn step() -> Value {
         ("call", call()),
         ("wait", wait()),
         ("choose", choose()),
+        ("ask", ask()),
+        ("approve", approve()),
     ];
     one_key("One step; its key says its kind.", kinds)
 }
@@ -173,5 +175,33 @@ fn choose() -> Value {
     map(
         "Go on the first way whose condition holds.",
         vec![id(), ("when", MUST, list("The ways, asked in their order.", way)), ("otherwise", MUST, otherwise)],
+    )
+}
+
+fn ask() -> Value {
+    let mut answers = list("What can be answered.", name("An answer.", "hardship"));
+    answers["examples"] = json!([["hardship", "standard"]]);
+    map(
+        "Ask a colleague. Conditions find the answer as `<id>.answer`.",
+        vec![
+            id(),
+            ("question", MUST, text("The question, as it is put.", "Does hardship apply?")),
+            ("of", MUST, name("The job function of those who may answer.", "supervisor")),
+            ("answers", MUST, answers),
+            ("within", MUST, duration("How long the answer is awaited.", "2d")),
+            ("otherwise", MUST, name("The answer that stands where nobody gives one.", "standard")),
+        ],
+    )
+}
+
+fn approve() -> Value {
+    map(
+        "Have a colleague, who did not open the interaction, approve terms. Silence does not approve.",
+        vec![
+            id(),
+            ("terms", MUST, name("The `offer` step whose terms they are.", "plan")),
+            ("of", MUST, name("The job function of those who may approve.", "supervisor")),
+            ("within", MUST, duration("How long the approval is awaited.", "1d")),
+        ],
     )
 }

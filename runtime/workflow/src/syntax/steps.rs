@@ -2,8 +2,9 @@
 //! all mistakes are told at once.
 
 use super::{
-    CALL_CLASSES, Call, Choose, Communicate, Disclose, Kind, Link, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_STEPS,
-    MAX_TRIES, MAX_WAIT, MAX_WAYS, MAX_WITH, Offer, Pay, Step, Verify, Wait, When,
+    Approve, Ask, CALL_CLASSES, Call, Choose, Communicate, Disclose, Kind, Link, MAX_ANSWERS, MAX_NAME, MAX_NESTING,
+    MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES, MAX_WAIT, MAX_WAYS, MAX_WITH, Offer, Pay, Step, Verify, Wait,
+    When,
 };
 use crate::dictionary::{Level, word};
 use crate::plan::Every;
@@ -46,7 +47,8 @@ impl Taken<'_> {
 
     fn step(&mut self, item: &Item<'_, '_>, depth: usize) -> Option<Step> {
         let (kind, body) = item.named("a step").tagged()?;
-        let body = body.named(&format!("a `{}` step", kind.value));
+        let article = if kind.value.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let body = body.named(&format!("{article} `{}` step", kind.value));
         let step = match kind.value.as_str() {
             "verify" => verify(&body),
             "disclose" => disclose(&body),
@@ -55,6 +57,8 @@ impl Taken<'_> {
             "pay" => pay(self.reader, &body),
             "call" => call(self.reader, &body),
             "wait" => pause(&body),
+            "ask" => ask(self.reader, &body),
+            "approve" => approve(&body),
             "choose" => return self.choose(&body, depth),
             other => {
                 let message = format!("there is no step of the kind `{other}`");
@@ -117,6 +121,41 @@ fn pause(body: &Item<'_, '_>) -> Option<Step> {
     let id = name(&keys.required("id"));
     let lasts = wait(&keys.required("for"));
     Some(Step { id: id?, kind: Kind::Wait(Wait { lasts: lasts? }) })
+}
+
+fn ask(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "question", "of", "answers", "within", "otherwise"]);
+    let id = name(&keys.required("id"));
+    let fits = |text: &str| (text.chars().count() <= MAX_QUESTION).then(|| text.to_owned());
+    let question = keys.required("question").parsed(&format!("a question of at most {MAX_QUESTION} characters"), fits);
+    let of = name(&keys.required("of"));
+    let list = keys.required("answers");
+    let items = list.items();
+    if list.is_given() && !(2..=MAX_ANSWERS).contains(&items.len()) {
+        list.wrong::<()>(&format!("a list of 2 to {MAX_ANSWERS} answers"));
+    }
+    let mut answers: Vec<Spanned<String>> = Vec::new();
+    for answer in items.iter().take(MAX_ANSWERS).filter_map(name) {
+        if answers.iter().any(|earlier| earlier.value == answer.value) {
+            let message = format!("the answer `{}` stands there twice", answer.value);
+            reader.report(Diagnostic::new(code::DUPLICATE, message).at(&answer.span).help("remove one of them"));
+        }
+        answers.push(answer);
+    }
+    let within = wait(&keys.required("within"));
+    let words: Vec<&str> = answers.iter().map(|answer| answer.value.as_str()).collect();
+    let otherwise = keys.required("otherwise").one_of(&words);
+    let kind = Ask { question: question?, of: of?, answers, within: within?, otherwise: otherwise? };
+    Some(Step { id: id?, kind: Kind::Ask(kind) })
+}
+
+fn approve(body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "terms", "of", "within"]);
+    let id = name(&keys.required("id"));
+    let terms = name(&keys.required("terms"));
+    let of = name(&keys.required("of"));
+    let within = wait(&keys.required("within"));
+    Some(Step { id: id?, kind: Kind::Approve(Approve { terms: terms?, of: of?, within: within? }) })
 }
 
 fn verify(body: &Item<'_, '_>) -> Option<Step> {

@@ -5,6 +5,7 @@
 mod healthcare;
 mod hostile;
 mod house;
+mod people;
 mod refusals;
 mod schema;
 mod services;

@@ -4,7 +4,7 @@ use crate::house::{WORKFLOW, check, files, step};
 use selvedge_workflow::Checked;
 
 /// The shipped head over other steps.
-fn flow(steps: &str) -> Result<Checked, String> {
+pub fn flow(steps: &str) -> Result<Checked, String> {
     let mut files = files();
     let text = files.get_mut(WORKFLOW).unwrap();
     let head = text.find("steps:\n").unwrap() + "steps:\n".len();
@@ -13,7 +13,7 @@ fn flow(steps: &str) -> Result<Checked, String> {
 }
 
 /// A choice between these steps, written with the indentation of a workflow's own, and nothing.
-fn choose(condition: &str, steps: &str, otherwise: &str) -> String {
+pub fn choose(condition: &str, steps: &str, otherwise: &str) -> String {
     let inner = |steps: &str| steps.lines().map(|line| format!("        {line}\n")).collect::<String>();
     let otherwise = if otherwise.is_empty() { " []\n".to_owned() } else { format!("\n{}", inner(otherwise)) };
     format!(
