@@ -91,6 +91,10 @@ impl Engine {
         if !self.flush(turn).await? {
             return Ok(());
         }
+        // Asking takes its time, so it comes before the last looks.
+        if let Some(facts) = self.done_since(definition, turn, node, &effect, &class, &call).await {
+            return turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts);
+        }
         // The commit has checked the lease; a node that was paused since then must not let the effect out.
         if !self.store().leases_run() {
             return Err(StoreError::Stale { interaction: turn.run.id.interaction.clone() }.into());
@@ -99,9 +103,6 @@ impl Engine {
             return turn.add(&Who::host(), self.now(), halted);
         }
         let connectors = &self.inner.parts.connectors;
-        if let Some(facts) = self.done_since(definition, turn, node, &effect, &class, &call).await {
-            return turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts);
-        }
         let outcome = match payload {
             Payload::Message { to, text } => Outcome::Sent(connectors.send(&call, to, text).await),
             Payload::Subject(field) => Outcome::Checked(connectors.check(&call, field).await),
