@@ -122,6 +122,20 @@ pub enum Failure {
         /// What does not fit.
         why: String,
     },
+    /// A measurement did not do its work.
+    #[error("the measurement stopped at {at}: {why}")]
+    #[diagnostic(
+        code(C930),
+        help(
+            "run it again, with the same `--seed` where it says one; if it stops there again, keep the folder (`--data`) and report it"
+        )
+    )]
+    Measurement {
+        /// Where.
+        at: String,
+        /// What happened.
+        why: String,
+    },
     /// A key that was given is none.
     #[error("`{given}` is not a log's public key, nor a file with one")]
     #[diagnostic(

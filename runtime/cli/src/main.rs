@@ -5,6 +5,7 @@
 #[macro_use]
 mod print;
 mod backup;
+mod bench;
 mod clock;
 mod connector;
 mod demo;
@@ -76,6 +77,9 @@ enum Command {
     /// List the rules.
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Measure this machine, or kill a node under load and count what was lost.
+    #[command(subcommand)]
+    Bench(bench::Command),
 }
 
 /// Where the demonstration keeps its data when nobody says otherwise, below the project's folder.
@@ -111,6 +115,7 @@ fn main() -> ExitCode {
             Command::Connector(command) => connector::run(command).await,
             Command::Policy(command) => policy::run(command).await,
             Command::Rules(command) => rules::run(command).await,
+            Command::Bench(command) => bench::run(command).await,
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));

@@ -44,22 +44,32 @@ impl Engine {
         let slot = self.slot(id);
         let driven = {
             let mut held = slot.held.lock().await;
-            match self.hold(id, &mut held).await? {
-                Asked::Leased(lease) => {
-                    let gone = self.carry(&slot, id, lease, held.as_mut().and_then(|held| held.run.take())).await;
-                    match &gone {
-                        // Put down, or taken over: nothing of it is ours any more.
-                        Ok(_) | Err(EngineError::Store(StoreError::Stale { .. })) => *held = None,
-                        Err(_) => {}
-                    }
-                    Driven::Here(Box::new(gone?))
-                }
-                Asked::Idle => Driven::Idle,
-                Asked::Elsewhere => Driven::Elsewhere,
+            let left = lock(&slot.left).take();
+            match left.filter(|_| held.is_none() && !slot.mail.load(Ordering::Acquire)) {
+                Some(run) => Driven::Here(run),
+                None => self.drive_held(id, &slot, &mut held).await?,
             }
         };
         self.put_down(id, slot);
         Ok(driven)
+    }
+
+    async fn drive_held(&self, id: &RunId, slot: &Slot, held: &mut Option<Held>) -> Result<Driven, EngineError> {
+        match self.hold(id, held).await? {
+            Asked::Leased(lease) => {
+                let gone = self.carry(slot, id, lease, held.as_mut().and_then(|held| held.run.take())).await;
+                match &gone {
+                    // Put down, or taken over: nothing of it is ours any more.
+                    Ok(_) | Err(EngineError::Store(StoreError::Stale { .. })) => *held = None,
+                    Err(_) => {}
+                }
+                let run = Box::new(gone?);
+                *lock(&slot.left) = Some(run.clone());
+                Ok(Driven::Here(run))
+            }
+            Asked::Idle => Ok(Driven::Idle),
+            Asked::Elsewhere => Ok(Driven::Elsewhere),
+        }
     }
 
     /// The lease that is held, or else one that is asked for.
@@ -161,7 +171,7 @@ impl Engine {
         }
     }
 
-    /// When the run has just ended, a checkpoint is signed over it.
+    /// When the run has just ended, a checkpoint is signed soon.
     async fn write(&self, turn: &mut Turn, release: bool) -> Result<bool, EngineError> {
         let commit = turn.take(release);
         let closed = commit.summary.over && !commit.events.is_empty();
@@ -171,7 +181,7 @@ impl Engine {
         }
         turn.durable();
         if closed {
-            self.checkpoint().await?;
+            self.sign_soon();
         }
         Ok(true)
     }

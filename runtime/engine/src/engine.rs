@@ -89,6 +89,8 @@ pub(crate) struct Inner {
     pub(crate) codes: Transient,
     definitions: Mutex<HashMap<(String, String), Arc<Definition>>>,
     pub(crate) slots: Mutex<HashMap<RunId, Arc<Slot>>>,
+    /// A checkpoint will be signed soon.
+    pub(crate) signing: AtomicBool,
     /// Until when the scheduler sleeps; what is to be done before that wakes it.
     sleeps_until: AtomicI64,
     pub(crate) news: Notify,
@@ -107,6 +109,8 @@ pub(crate) struct Inner {
 pub(crate) struct Slot {
     pub(crate) held: tokio::sync::Mutex<Option<Held>>,
     pub(crate) mail: AtomicBool,
+    /// The run as its last driver left it, for who waited meanwhile to hear how it stands.
+    pub(crate) left: Mutex<Option<Box<Run>>>,
     /// A driver is on its way; another would find nothing to do.
     queued: AtomicBool,
 }
@@ -134,6 +138,7 @@ impl Engine {
                 codes: Transient::new(),
                 definitions: Mutex::default(),
                 slots: Mutex::default(),
+                signing: AtomicBool::new(false),
                 sleeps_until: AtomicI64::new(Micros::MAX),
                 news: Notify::new(),
                 condition: Condition::default(),
@@ -280,7 +285,7 @@ impl Engine {
                 .and_then(|definition| definition.plan.nodes.first())
                 .map_or_else(|| "end:completed".into(), |node| node.name.clone()),
         };
-        let (kind, data) = fact.clone().into_kind_and_data()?;
+        let (kind, data) = fact.kind_and_data()?;
         let mut head = Head::start(&id.tenant, &id.interaction);
         let first = head.append(Draft {
             kind,

@@ -1,6 +1,7 @@
 //! Evidence: the checkpoint over the log, and one record as a file that verifies without us.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use secrecy::ExposeSecret;
 use selvedge_record::merkle::Tree;
@@ -11,7 +12,11 @@ use selvedge_workflow::dictionary::Class;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::fact::{Commitment, Fact, Text};
+use crate::ports::Micros;
 use crate::ports::store::{RunId, Stored};
+
+/// How long after a run has ended a checkpoint covers it at the latest.
+const SIGN_SOON: Micros = 50_000;
 
 impl Engine {
     /// Signs a checkpoint over the log as it is, and keeps it.
@@ -20,6 +25,22 @@ impl Engine {
         let key = &self.inner.parts.log_key;
         let note = key.sign(&key.checkpoint(frontier.size(), frontier.root()));
         Ok(self.store().put_checkpoint(frontier.size(), &note).await?)
+    }
+
+    /// Has a checkpoint signed in [`SIGN_SOON`]: one for all runs that end until then. Whoever exports before gets one at
+    /// once.
+    pub(crate) fn sign_soon(&self) {
+        if self.inner.signing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let engine = self.clone();
+        tokio::spawn(async move {
+            engine.inner.parts.clock.sleep_until(engine.now() + SIGN_SOON).await;
+            engine.inner.signing.store(false, Ordering::Release);
+            if let Err(error) = engine.checkpoint().await {
+                tracing::error!(%error, "no checkpoint could be signed; the scheduler will sign one");
+            }
+        });
     }
 
     /// A record as a pack. The same record gives the same bytes: the oldest checkpoint that covers it is used.

@@ -564,7 +564,7 @@ impl Fact {
     }
 
     /// The event's kind and data.
-    pub fn into_kind_and_data(self) -> Result<(String, Value), EngineError> {
+    pub fn kind_and_data(&self) -> Result<(String, Value), EngineError> {
         let broken = |why: &str| EngineError::Broken { what: format!("a fact could not be written: {why}") };
         let Value::Object(mut map) = serde_json::to_value(self).map_err(|e| broken(&e.to_string()))? else {
             return Err(broken("not an object"));

@@ -39,7 +39,7 @@ impl Engine {
     async fn note_restored(&self, id: &RunId, until: Micros) -> Result<(), EngineError> {
         let mut run = self.run_state(id).await?;
         let definition = self.definition(&id.tenant, &run.workflow, &run.controls).await?;
-        let (kind, data) = Fact::Restored { until }.into_kind_and_data()?;
+        let (kind, data) = Fact::Restored { until }.kind_and_data()?;
         let event = run.head.append(Draft {
             purpose: Some(definition.plan.purpose.clone()),
             controls: Some(run.controls.clone()),

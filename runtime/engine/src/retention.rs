@@ -279,7 +279,7 @@ impl Engine {
                     keep: rule.keep.clone(),
                     closed: kept.closed,
                 };
-                let (kind, data) = fact.into_kind_and_data()?;
+                let (kind, data) = fact.kind_and_data()?;
                 events.push(head.append(Draft {
                     function: who.function.clone(),
                     purpose: Some(PURPOSE.into()),

@@ -1,7 +1,10 @@
 //! A turn of a run: facts gather in memory, each already part of the chain, and become durable together.
 
+use std::collections::BTreeMap;
+
 use selvedge_policy::Contacted;
 use selvedge_record::{Draft, Sealed};
+use selvedge_vault::DataKey;
 
 use crate::error::EngineError;
 use crate::fact::Fact;
@@ -23,6 +26,8 @@ pub struct Turn {
     sealed: Vec<SealedValue>,
     links: Vec<Link>,
     forget_card: Option<String>,
+    /// The record's data keys by class, while this node drives the run.
+    pub(crate) keys: BTreeMap<String, DataKey>,
     rests_on: Option<i64>,
     contacts: Vec<ContactChange>,
     guard: Option<Guard>,
@@ -52,6 +57,7 @@ impl Turn {
             sealed: Vec::new(),
             links: Vec::new(),
             forget_card: None,
+            keys: BTreeMap::new(),
             rests_on: None,
             contacts: Vec::new(),
             guard: None,
@@ -67,7 +73,7 @@ impl Turn {
     /// Adds a fact at `now`, or at the time of the newest fact if a clock has stepped back.
     pub fn add(&mut self, who: &Who, now: Micros, fact: Fact) -> Result<(), EngineError> {
         let time = now.max(self.run.updated);
-        let (kind, data) = fact.clone().into_kind_and_data()?;
+        let (kind, data) = fact.kind_and_data()?;
         let sealed = self.run.head.append(Draft {
             kind,
             time,

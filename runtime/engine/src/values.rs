@@ -65,6 +65,9 @@ impl Values {
     }
 
     async fn key(&self, tenant: &str, subject: &str, class: &str) -> Result<DataKey, EngineError> {
+        if let Some(key) = self.existing_key(tenant, subject, class).await? {
+            return Ok(key);
+        }
         let scope = Scope { tenant: tenant.into(), subject: subject.into(), class: class.into() };
         let candidate = self.vault.new_data_key(&scope, self.random(), self.random());
         let wrapped = self.store.data_key(tenant, subject, class, &candidate.0).await?;
@@ -164,6 +167,23 @@ impl Values {
         class: &str,
         value: &str,
     ) -> Result<(Commitment, SealedValue), EngineError> {
+        let key = self.record_key(id, class).await?;
+        self.commit_under(&key, name, class, value)
+    }
+
+    /// The data key of a record's values of one class.
+    pub async fn record_key(&self, id: &RunId, class: &str) -> Result<DataKey, EngineError> {
+        self.key(&id.tenant, &id.interaction, class).await
+    }
+
+    /// The same with the key at hand.
+    pub fn commit_under(
+        &self,
+        key: &DataKey,
+        name: &str,
+        class: &str,
+        value: &str,
+    ) -> Result<(Commitment, SealedValue), EngineError> {
         let salt: [u8; 32] = self.random();
         let commitment = Commitment {
             name: name.into(),
@@ -172,7 +192,7 @@ impl Values {
         };
         let salted = serde_json::to_vec(&Salted { salt: hex::encode(salt), value: value.into() })
             .map_err(|e| EngineError::Broken { what: e.to_string() })?;
-        let blob = self.key(&id.tenant, &id.interaction, class).await?.seal(name, &salted, self.random());
+        let blob = key.seal(name, &salted, self.random());
         Ok((commitment, SealedValue { name: name.into(), class: class.into(), blob }))
     }
 

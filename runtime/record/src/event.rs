@@ -4,7 +4,7 @@
 //! [`Event::parse`] reads back and refuses every text that [`Head::append`] would not have written.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{Hash, RecordError, canonical, time};
 
@@ -178,8 +178,7 @@ impl Event {
     /// The event's text.
     pub fn canonical(&self) -> Result<String, RecordError> {
         self.check()?;
-        // One level more than the data: the envelope itself.
-        let text = canonical::text(&self.envelope()?, MAX_DATA_DEPTH + 1)?;
+        let text = self.envelope()?;
         if text.len() > MAX_EVENT_BYTES {
             return Err(RecordError::TooLarge { bytes: text.len() });
         }
@@ -217,26 +216,27 @@ impl Event {
         ]
     }
 
-    fn envelope(&self) -> Result<Value, RecordError> {
-        let mut envelope = json!({
-            "specversion": "1.0",
-            "id": format!("{}/{}", self.interaction, self.seq),
-            "source": format!("selvedge/{}", self.tenant),
-            "type": format!("selvedge.{}", self.kind),
-            "subject": self.interaction,
-            "time": time::to_rfc3339(self.time)?,
-            "datacontenttype": "application/json",
-            "sequence": self.seq,
-            "prev": self.prev,
-            "actor": self.actor,
-            "data": self.data,
-        });
-        for (name, text) in self.optional() {
-            if let Some(text) = text {
-                envelope[name] = json!(text);
-            }
-        }
-        Ok(envelope)
+    /// The text of an event that was checked.
+    fn envelope(&self) -> Result<String, RecordError> {
+        let mut envelope = Envelope(Vec::with_capacity(1024));
+        envelope.text("actor", &self.actor)?;
+        envelope.optional("controls", &self.controls)?;
+        canonical::write(&self.data, envelope.named("data"))?;
+        envelope.text("datacontenttype", "application/json")?;
+        envelope.optional("device", &self.device)?;
+        envelope.optional("function", &self.function)?;
+        envelope.text("id", &format!("{}/{}", self.interaction, self.seq))?;
+        envelope.text("prev", &self.prev.to_string())?;
+        envelope.optional("purpose", &self.purpose)?;
+        envelope.named("sequence").extend_from_slice(self.seq.to_string().as_bytes());
+        envelope.optional("session", &self.session)?;
+        envelope.text("source", &format!("selvedge/{}", self.tenant))?;
+        envelope.text("specversion", "1.0")?;
+        envelope.text("subject", &self.interaction)?;
+        envelope.text("time", &time::to_rfc3339(self.time)?)?;
+        envelope.text("type", &format!("selvedge.{}", self.kind))?;
+        envelope.0.push(b'}');
+        canonical::into_text(envelope.0)
     }
 
     /// Takes the attributes out of an envelope. What is left over or oddly spelled is found by
@@ -278,6 +278,27 @@ impl Event {
             controls: take_text(&mut fields, "controls")?,
             data: fields.remove("data").ok_or_else(|| not_canonical("`data` is missing"))?,
         })
+    }
+}
+
+/// The attributes of an event as they are written: in the order of the alphabet, which is that of RFC 8785.
+struct Envelope(Vec<u8>);
+
+impl Envelope {
+    /// Begins an attribute; what follows is its value.
+    fn named(&mut self, name: &str) -> &mut Vec<u8> {
+        self.0.extend_from_slice(if self.0.is_empty() { b"{\"" } else { b",\"" });
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+        &mut self.0
+    }
+
+    fn text(&mut self, name: &str, text: &str) -> Result<(), RecordError> {
+        canonical::write_text(text, self.named(name))
+    }
+
+    fn optional(&mut self, name: &str, text: &Option<String>) -> Result<(), RecordError> {
+        text.as_ref().map_or(Ok(()), |text| self.text(name, text))
     }
 }
 

@@ -1,7 +1,7 @@
 //! **Keep it.** The engine's ports on a database.
 //!
 //! The path of the main thing: a [`Commit`](selvedge_engine::ports::store::Commit) joins the queue of the one
-//! writer ([`sqlite::writer`]); the writer drains the queue, runs each job in a savepoint of its own, commits
+//! writer ([`sqlite::writer`]); the writer drains the queue, writes turns together and all else in savepoints, commits
 //! once with `synchronous=FULL`, and only then acknowledges them all. Reads go through a pool beside it.
 //!
 //! Read first: `sqlite/journal.rs`, where a turn of a run becomes rows.

@@ -4,14 +4,17 @@ pub mod backup;
 mod contacts;
 mod customers;
 mod definitions;
+mod floor;
 mod journal;
 mod leases;
 mod log;
 mod open;
 mod retention;
+mod rows;
 mod safe;
 mod sessions;
 mod switches;
+mod turns;
 pub mod writer;
 
 use std::sync::Arc;
@@ -22,6 +25,7 @@ use selvedge_engine::ports::store::Trouble;
 use sqlx::SqlitePool;
 use writer::Writer;
 
+pub use floor::Floor;
 pub use open::SCHEMA;
 
 /// A store in a data folder. Cheap to clone.

@@ -122,7 +122,7 @@ impl Sheet {
     }
 
     fn write(head: &mut Head, time: Micros, fact: &Fact, controls: &str) -> Stored {
-        let (kind, data) = fact.clone().into_kind_and_data().unwrap();
+        let (kind, data) = fact.kind_and_data().unwrap();
         let draft = Draft { controls: Some(controls.into()), ..Draft::new(kind, time, "host", data) };
         let sealed = head.append(draft).unwrap();
         Stored { seq: sealed.seq, canonical: sealed.canonical }

@@ -422,7 +422,7 @@ fn every_sample_is_an_event_that_the_engine_could_have_written() {
         [story(), events(otherwise()), events(called()), events(ways()), events(written()), events(asked())].concat()
     {
         let fact = Fact::from_kind_and_data(&event.kind, event.data.clone()).unwrap();
-        assert_eq!(fact.into_kind_and_data().unwrap(), (event.kind, event.data));
+        assert_eq!(fact.kind_and_data().unwrap(), (event.kind, event.data));
     }
 }
 

@@ -15,7 +15,7 @@ use super::customers::keep_known;
 use super::open::set_version;
 use super::safe::forget;
 use super::writer::Desk;
-use super::{SqliteStore, contacts as counted, switches, unavailable};
+use super::{SqliteStore, contacts as counted, switches, turns, unavailable};
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -28,7 +28,7 @@ impl Journal for SqliteStore {
         if !opening {
             self.leases.check(&id, lease)?;
         }
-        let written = self.writer.run("write a turn", move |desk| write_turn(desk, commit)).await;
+        let written = self.writer.turn(commit).await;
         match &written {
             Ok(()) if release => self.leases.give_back(&id, lease),
             Err(_) if opens => self.leases.give_back(&id, lease),
@@ -204,20 +204,22 @@ pub(super) async fn write_events(desk: &mut Desk, id: &RunId, events: Vec<Sealed
 }
 
 /// A turn as rows.
-fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Result<(), StoreError>> {
+pub(super) fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Result<(), StoreError>> {
     Box::pin(async move {
         if let Some(epoch) = commit.epoch
             && switches::epoch(desk, &commit.id.tenant).await? != epoch
         {
             return Err(StoreError::Switched(Box::new(commit)));
         }
-        let Commit { id, events, summary, consumed, sealed, links, forget_card, known, contacts, .. } = commit;
-        if let Some(known) = known {
-            keep_known(desk, &id.tenant, known).await?;
+        if let Some(known) = commit.known.clone() {
+            keep_known(desk, &commit.id.tenant, known).await?;
         }
+        if !turns::follow(desk, &[&commit]).await?.into_iter().all(|follows| follows) {
+            return Err(StoreError::Conflict { interaction: commit.id.interaction });
+        }
+        turns::write(desk, &[&commit]).await?;
+        let Commit { id, consumed, links, forget_card, contacts, .. } = commit;
         counted::keep(desk, &id.tenant, contacts).await?;
-        write_events(desk, &id, events).await?;
-        write_summary(desk, &id, summary).await?;
         for number in consumed {
             let sql = "UPDATE inbox SET taken = 1, body = '' WHERE number = ? AND tenant = ? AND interaction = ?";
             sqlx::query(sql)
@@ -227,16 +229,6 @@ fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Result<(), Store
                 .execute(&mut desk.connection)
                 .await
                 .map_err(unavailable("empty the inbox"))?;
-        }
-        for value in sealed {
-            let sql = "INSERT INTO sealed (tenant, interaction, name, class, blob) VALUES (?, ?, ?, ?, ?)";
-            let query = sqlx::query(sql)
-                .bind(&id.tenant)
-                .bind(&id.interaction)
-                .bind(value.name)
-                .bind(value.class)
-                .bind(value.blob);
-            query.execute(&mut desk.connection).await.map_err(unavailable("seal a value"))?;
         }
         for link in links {
             let sql =
@@ -256,28 +248,6 @@ pub(super) async fn length(desk: &mut Desk, id: &RunId) -> Result<u64, StoreErro
     let sql = "SELECT coalesce(max(seq) + 1, 0) AS length FROM events WHERE tenant = ? AND interaction = ?";
     let row = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_one(&mut desk.connection).await;
     Ok(number(&row.map_err(unavailable("read a record"))?, "length"))
-}
-
-async fn write_summary(desk: &mut Desk, id: &RunId, s: Summary) -> Result<(), StoreError> {
-    let sql = "INSERT INTO runs (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, halted, \
-               closed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, CASE WHEN ?9 THEN ?7 END) \
-               ON CONFLICT (tenant, interaction) DO UPDATE SET updated = excluded.updated, at = excluded.at, \
-               over = excluded.over, busy = excluded.busy, wake = excluded.wake, halted = excluded.halted, \
-               closed = coalesce(closed, excluded.closed)";
-    let query = sqlx::query(sql)
-        .bind(&id.tenant)
-        .bind(&id.interaction)
-        .bind(s.workflow)
-        .bind(s.controls)
-        .bind(s.customer)
-        .bind(s.opened)
-        .bind(s.updated)
-        .bind(s.at)
-        .bind(s.over)
-        .bind(s.busy)
-        .bind(s.wake)
-        .bind(s.halted);
-    query.execute(&mut desk.connection).await.map(|_| ()).map_err(unavailable("write a run"))
 }
 
 /// SQLite's integers are signed; a log of 2^63 events is out of reach.

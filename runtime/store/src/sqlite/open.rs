@@ -36,11 +36,7 @@ impl SqliteStore {
 
     /// The same, with somebody watching the commits.
     pub async fn open_watched(folder: &Path, watch: Option<Watch>) -> Result<SqliteStore, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(folder.join(FILE))
-            .create_if_missing(true)
-            .busy_timeout(std::time::Duration::from_secs(5))
-            .disable_statement_logging();
+        let options = options(&folder.join(FILE));
         // The version is read before anything is set: a newer folder is not even switched to WAL. What a crash
         // left in a WAL stays there too: SQLite moves it into the file behind the last one who may write.
         let unfinished = folder.join(WAL).exists();
@@ -51,13 +47,7 @@ impl SqliteStore {
         first.close().await.map_err(unavailable("open the data folder"))?;
         refuse_newer(found?)?;
 
-        let durable = options
-            .clone()
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("secure_delete", "ON");
-        let mut connection = durable.connect().await.map_err(unavailable("open the data folder"))?;
-        read_back(&mut connection).await?;
+        let mut connection = durable(&folder.join(FILE)).await?;
         migrate(&mut connection).await?;
         // A damaged log is found now, not at the first commit.
         log::edge(&mut connection).await?;
@@ -69,6 +59,25 @@ impl SqliteStore {
         let (writer, leases) = (Writer::start(connection, watch), Arc::new(Leases::new()));
         Ok(SqliteStore { read, writer, leases })
     }
+}
+
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .busy_timeout(std::time::Duration::from_secs(5))
+        .disable_statement_logging()
+}
+
+/// A connection that writes, under settings that are in force.
+pub(super) async fn durable(file: &Path) -> Result<SqliteConnection, StoreError> {
+    let durable = options(file)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "ON");
+    let mut connection = durable.connect().await.map_err(unavailable("open the data folder"))?;
+    read_back(&mut connection).await?;
+    Ok(connection)
 }
 
 pub(super) async fn version(connection: &mut SqliteConnection) -> Result<i64, StoreError> {

@@ -6,10 +6,13 @@ use std::collections::HashMap;
 
 use futures_core::future::BoxFuture;
 use selvedge_engine::StoreError;
+use selvedge_engine::ports::store::Commit;
 use selvedge_record::Frontier;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::journal::write_turn;
+use super::turns::{self, Lengths};
 use super::{log, unavailable};
 
 /// How many jobs one transaction takes at most.
@@ -38,17 +41,36 @@ pub struct Desk {
     pub edge: Frontier,
     /// Each tenant's epoch of kill switches, as far as this transaction has asked for it.
     pub epochs: HashMap<String, u64>,
+    /// What need not be asked.
+    pub(super) lengths: Lengths,
 }
+
+/// What a turn's job is called when it cannot be done.
+const WRITING: &str = "write a turn";
 
 /// Tells the caller how the commit went, or why there was none.
 type Acknowledge = Box<dyn FnOnce(Result<(), String>) + Send>;
 /// Does the work, or nothing where no transaction could be begun; `false` undoes this job alone.
 type Work = Box<dyn for<'d> FnOnce(Option<&'d mut Desk>) -> BoxFuture<'d, (bool, Acknowledge)> + Send>;
 
+/// What waits to be written.
+enum Job {
+    /// A turn that is written together with others.
+    Turn(Box<Turn>),
+    /// Anything else.
+    Work(Work),
+}
+
+/// A turn, and who waits for it.
+struct Turn {
+    commit: Commit,
+    answer: oneshot::Sender<Result<(), StoreError>>,
+}
+
 /// The way to the writer.
 #[derive(Clone)]
 pub struct Writer {
-    queue: mpsc::Sender<Work>,
+    queue: mpsc::Sender<Job>,
     /// Nothing is ever sent; it ends when the connection is closed.
     open: watch::Receiver<()>,
 }
@@ -59,7 +81,8 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
         let (closes, open) = watch::channel(());
         tokio::spawn(async move {
-            let desk = serve(Desk { connection, edge: Frontier::new(), epochs: HashMap::new() }, jobs, watch).await;
+            let (epochs, lengths) = (HashMap::new(), Lengths::default());
+            let desk = serve(Desk { connection, edge: Frontier::new(), epochs, lengths }, jobs, watch).await;
             let _ = desk.connection.close().await;
             drop(closes);
         });
@@ -79,33 +102,65 @@ impl Writer {
         T: Send + 'static,
         J: for<'d> FnOnce(&'d mut Desk) -> BoxFuture<'d, Result<T, StoreError>> + Send + 'static,
     {
-        let no = move |why: String| StoreError::Unavailable { doing: doing.into(), why };
-        let gone = || no("the writer has stopped".into());
         let (answer, answered) = oneshot::channel();
-        let work: Work = Box::new(move |desk| {
-            Box::pin(async move {
-                let result = match desk {
-                    Some(desk) => job(desk).await.map(Some),
-                    None => Ok(None),
-                };
-                let kept = result.is_ok();
-                let acknowledge: Acknowledge = Box::new(move |committed| {
-                    let told = result.and_then(|value| {
-                        committed.map_err(no)?;
-                        value.ok_or_else(|| no("there was no transaction".into()))
-                    });
-                    // A caller that went away needs no answer.
-                    let _ = answer.send(told);
-                });
-                (kept, acknowledge)
-            })
-        });
-        self.queue.send(work).await.map_err(|_| gone())?;
+        self.send(doing, Job::Work(work(doing, job, answer)), answered).await
+    }
+
+    /// Writes a turn and returns once it is on disk.
+    pub async fn turn(&self, commit: Commit) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let turn = Turn { commit, answer };
+        let job = if turns::is_plain(&turn.commit) { Job::Turn(Box::new(turn)) } else { Job::Work(turn.alone()) };
+        self.send(WRITING, job, answered).await
+    }
+
+    async fn send<T>(
+        &self,
+        doing: &'static str,
+        job: Job,
+        answered: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let gone = || StoreError::Unavailable { doing: doing.into(), why: "the writer has stopped".into() };
+        self.queue.send(job).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
 
-async fn serve(mut desk: Desk, mut jobs: mpsc::Receiver<Work>, watch: Option<Watch>) -> Desk {
+impl Turn {
+    /// As a job of its own.
+    fn alone(self) -> Work {
+        work(WRITING, move |desk| write_turn(desk, self.commit), self.answer)
+    }
+}
+
+/// A job whose result goes to whoever waits for `answer`.
+fn work<T, J>(doing: &'static str, job: J, answer: oneshot::Sender<Result<T, StoreError>>) -> Work
+where
+    T: Send + 'static,
+    J: for<'d> FnOnce(&'d mut Desk) -> BoxFuture<'d, Result<T, StoreError>> + Send + 'static,
+{
+    let no = move |why: String| StoreError::Unavailable { doing: doing.into(), why };
+    Box::new(move |desk| {
+        Box::pin(async move {
+            let result = match desk {
+                Some(desk) => job(desk).await.map(Some),
+                None => Ok(None),
+            };
+            let kept = result.is_ok();
+            let acknowledge: Acknowledge = Box::new(move |committed| {
+                let told = result.and_then(|value| {
+                    committed.map_err(no)?;
+                    value.ok_or_else(|| no("there was no transaction".into()))
+                });
+                // A caller that went away needs no answer.
+                let _ = answer.send(told);
+            });
+            (kept, acknowledge)
+        })
+    })
+}
+
+async fn serve(mut desk: Desk, mut jobs: mpsc::Receiver<Job>, watch: Option<Watch>) -> Desk {
     let mut batch = Vec::new();
     while jobs.recv_many(&mut batch, MAX_BATCH).await > 0 {
         write(&mut desk, &mut batch, watch.as_ref()).await;
@@ -113,11 +168,33 @@ async fn serve(mut desk: Desk, mut jobs: mpsc::Receiver<Work>, watch: Option<Wat
     desk
 }
 
-async fn write(desk: &mut Desk, batch: &mut Vec<Work>, watch: Option<&Watch>) {
+async fn write(desk: &mut Desk, batch: &mut Vec<Job>, watch: Option<&Watch>) {
     let mut waiting = Vec::with_capacity(batch.len());
     let mut standing = begin(desk).await;
     let before = desk.edge.clone();
-    for work in batch.drain(..) {
+    let (mut turns, mut works) = (Vec::new(), Vec::new());
+    for job in batch.drain(..) {
+        match job {
+            Job::Turn(turn) => turns.push(*turn),
+            Job::Work(work) => works.push(work),
+        }
+    }
+    let together;
+    if standing.is_ok() {
+        match at_once(desk, turns).await {
+            Ok(AtOnce { written, alone }) => {
+                together = written;
+                works.extend(alone.into_iter().map(Turn::alone));
+            }
+            Err((error, turns)) => {
+                standing = Err(error);
+                together = turns;
+            }
+        }
+    } else {
+        together = turns;
+    }
+    for work in works {
         let (written, acknowledge) = one(desk, work, standing.is_ok()).await;
         standing = standing.and(written);
         waiting.push(acknowledge);
@@ -129,9 +206,60 @@ async fn write(desk: &mut Desk, batch: &mut Vec<Work>, watch: Option<&Watch>) {
     if committed.is_err() {
         let _ = execute(desk, "ROLLBACK").await;
     }
+    match &committed {
+        Ok(()) => desk.lengths.remember(together.iter().map(|turn| &turn.commit)),
+        Err(_) => desk.lengths = Lengths::default(),
+    }
     for acknowledge in waiting {
         acknowledge(committed.as_ref().map_err(reason).copied());
     }
+    for turn in together {
+        let told = committed.as_ref().map_err(reason).copied();
+        // A caller that went away needs no answer.
+        let _ = turn.answer.send(told.map_err(|why| StoreError::Unavailable { doing: WRITING.into(), why }));
+    }
+}
+
+/// What became of turns that were to be written together.
+struct AtOnce {
+    /// These are.
+    written: Vec<Turn>,
+    /// These go by themselves: something was refused, and each is to hear of its own mistake alone.
+    alone: Vec<Turn>,
+}
+
+/// Writes turns together. An error is one after which the transaction does not stand.
+async fn at_once(desk: &mut Desk, turns: Vec<Turn>) -> Result<AtOnce, (StoreError, Vec<Turn>)> {
+    if turns.is_empty() {
+        return Ok(AtOnce { written: Vec::new(), alone: Vec::new() });
+    }
+    let commits: Vec<&Commit> = turns.iter().map(|turn| &turn.commit).collect();
+    let follow = match turns::follow(desk, &commits).await {
+        Ok(follow) => follow,
+        Err(error) => return Err((error, turns)),
+    };
+    let fitting: Vec<&Commit> =
+        commits.into_iter().zip(&follow).filter(|(_, follows)| **follows).map(|(commit, _)| commit).collect();
+    let edge = desk.edge.clone();
+    let tried = async {
+        execute(desk, "SAVEPOINT turns").await?;
+        let written = turns::write(desk, &fitting).await;
+        if written.is_err() {
+            desk.edge = edge;
+            execute(desk, "ROLLBACK TO turns").await?;
+        }
+        execute(desk, "RELEASE turns").await?;
+        Ok::<bool, StoreError>(written.is_ok())
+    };
+    let all = match tried.await {
+        Ok(all) => all,
+        Err(error) => return Err((error, turns)),
+    };
+    let (mut written, mut alone) = (Vec::new(), Vec::new());
+    for (turn, follows) in turns.into_iter().zip(follow) {
+        if all && follows { written.push(turn) } else { alone.push(turn) }
+    }
+    Ok(AtOnce { written, alone })
 }
 
 async fn begin(desk: &mut Desk) -> Result<(), StoreError> {

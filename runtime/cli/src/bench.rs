@@ -1,0 +1,70 @@
+//! `selvedge bench`: how fast is it here, and does it stay exact when it is killed? Everything is real: the engine, the
+//! sandbox, SQLite at `synchronous=FULL`, intent and outcome durable, chain and log on. Each number stands beside the
+//! floor that the same machine allowed in the same run. The fields are those of the peers' harness, so that lines of
+//! both can be laid side by side.
+
+mod crash;
+mod floor;
+mod load;
+mod meter;
+mod stage;
+mod steps;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+pub use load::Arguments as LoadArguments;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Executions of ten steps, each one call of a component that answers with 200 bytes: many at once, one at a time,
+    /// and many that sleep.
+    Steps(steps::Arguments),
+    /// Kill a node at random moments under load, and count what was lost or done twice.
+    Crash(crash::Arguments),
+    /// The node that `crash` kills.
+    #[command(hide = true)]
+    Load(LoadArguments),
+}
+
+pub async fn run(command: Command) -> miette::Result<ExitCode> {
+    match command {
+        Command::Steps(arguments) => steps::run(arguments).await,
+        Command::Crash(arguments) => crash::run(arguments).await,
+        Command::Load(arguments) => load::run(arguments).await,
+    }
+}
+
+/// A folder for one measurement: below the one that was named, or a new one of the system's temporary folder, which goes with
+/// its owner.
+struct Place {
+    path: PathBuf,
+    passing: bool,
+}
+
+impl Place {
+    fn new(data: Option<&PathBuf>, name: &str) -> miette::Result<Place> {
+        let (parent, passing) = match data {
+            Some(data) => (data.clone(), false),
+            None => (std::env::temp_dir().join(format!("selvedge-bench-{}", std::process::id())), true),
+        };
+        let path = parent.join(name);
+        if path.exists() {
+            let why = "there is something already".into();
+            return Err(crate::failure::Failure::File { path: path.display().to_string(), what: "written", why }.into());
+        }
+        Ok(Place { path, passing })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.passing {
+            // What cannot be removed lies in the temporary folder and is removed with it.
+            let _ = std::fs::remove_dir_all(&self.path);
+            let _ = self.path.parent().map(std::fs::remove_dir);
+        }
+    }
+}

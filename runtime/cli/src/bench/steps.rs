@@ -1,0 +1,241 @@
+//! `selvedge bench steps`. W1: so many executions, 64 in flight, each client submits and waits for the end. W2: one at a
+//! time, in a fresh store and again in the one that W1 filled. W3: many that sleep for an hour.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use miette::IntoDiagnostic;
+use selvedge_host::Registry;
+use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
+
+use super::Place;
+use super::floor::Floor;
+use super::meter::{Meter, on_disk, percentile, resident, round};
+use super::stage::{STEPS, Stage, Work, build, sandbox};
+use crate::home;
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Back {
+    Sqlite,
+}
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Where the executions are kept.
+    #[arg(long, value_enum, default_value = "sqlite")]
+    store: Back,
+    /// Print one JSON object for each workload.
+    #[arg(long)]
+    json: bool,
+    /// W1: executions.
+    #[arg(long, default_value_t = 2_000)]
+    executions: usize,
+    /// W1: how many are in flight.
+    #[arg(long, default_value_t = 64)]
+    clients: usize,
+    /// W2: executions, one at a time.
+    #[arg(long, default_value_t = 200)]
+    one_by_one: usize,
+    /// Executions that are stored before W2 is measured again.
+    #[arg(long, default_value_t = 2_000)]
+    stored: usize,
+    /// W3: executions that sleep.
+    #[arg(long, default_value_t = 20_000)]
+    sleepers: usize,
+    /// Keep the data below this folder; a passing one when left out.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+/// Executions that come before the ones that are measured.
+const WARM: usize = 200;
+
+pub async fn run(arguments: Arguments) -> miette::Result<ExitCode> {
+    let Back::Sqlite = arguments.store;
+    let home = home::find()?;
+    let registry = sandbox(&home, build(&home).await?, "http://127.0.0.1:9").await?;
+    let place = Place::new(arguments.data.as_ref(), "floor")?;
+    let floor = Floor::measure(&place.path, &registry, 2 * STEPS * arguments.executions).await?;
+    drop(place);
+    let bench = Bench { arguments, home, registry, floor };
+    bench.many().await?;
+    bench.one_by_one().await?;
+    bench.sleepers().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Bench {
+    arguments: Arguments,
+    home: PathBuf,
+    registry: Arc<Registry>,
+    floor: Floor,
+}
+
+impl Bench {
+    fn place(&self, name: &str) -> miette::Result<Place> {
+        Place::new(self.arguments.data.as_ref(), name)
+    }
+
+    async fn stage(&self, path: &Path) -> miette::Result<Arc<Stage>> {
+        Ok(Arc::new(Stage::set(&self.home, path, &self.registry).await?))
+    }
+
+    /// W1, and then W2 in the store that it filled.
+    async fn many(&self) -> miette::Result<()> {
+        let (n, clients) = (self.arguments.executions, self.arguments.clients);
+        let (place, steps) = (self.place("w1")?, n * STEPS);
+        let stage = self.stage(&place.path).await?;
+        execute(&stage, WARM.min(n), clients.min(16)).await?;
+        let (before, meter) = (on_disk(&place.path), Meter::start());
+        let mut waits = execute(&stage, n, clients).await?;
+        let spent = meter.stop();
+        let rate = steps as f64 / spent.wall.as_secs_f64();
+        let ratio = round(rate / self.floor.steps_per_s());
+        let mut fields = spent.fields(steps);
+        fields.extend(object(json!({
+            "n": waits.len(),
+            "err": n - waits.len(),
+            "clients": clients,
+            "wall_s": round(spent.wall.as_secs_f64()),
+            "steps_per_s": round(rate),
+            "p50_ms": percentile(&mut waits, 0.5),
+            "p99_ms": percentile(&mut waits, 0.99),
+            "disk_b_per_step": round((on_disk(&place.path) - before) as f64 / steps as f64),
+            "part_of_group_commit_floor": ratio,
+        })));
+        self.tell("W1", fields);
+        execute(&stage, self.arguments.stored.saturating_sub(n), clients).await?;
+        self.latency(&stage, "W2-stored", n.max(self.arguments.stored) + WARM.min(n)).await?;
+        put_down(stage).await;
+        let all = n.max(self.arguments.stored) + WARM.min(n) + self.arguments.one_by_one;
+        let each = on_disk(&place.path) as f64 / (all * STEPS) as f64;
+        self.tell("W1-disk-after-stop", object(json!({ "n": all, "disk_b_per_step": round(each) })));
+        Ok(())
+    }
+
+    /// W2 in a store of its own.
+    async fn one_by_one(&self) -> miette::Result<()> {
+        let place = self.place("w2")?;
+        let stage = self.stage(&place.path).await?;
+        execute(&stage, 10.min(self.arguments.one_by_one), 1).await?;
+        self.latency(&stage, "W2", 0).await?;
+        put_down(stage).await;
+        Ok(())
+    }
+
+    async fn latency(&self, stage: &Arc<Stage>, workload: &str, stored: usize) -> miette::Result<()> {
+        let n = self.arguments.one_by_one;
+        let meter = Meter::start();
+        let mut waits = execute(stage, n, 1).await?;
+        let mut fields = meter.stop().fields(n * STEPS);
+        let p50 = percentile(&mut waits, 0.5);
+        fields.extend(object(json!({
+            "n": n,
+            "stored_before": stored,
+            "p50_ms": p50,
+            "p90_ms": percentile(&mut waits, 0.9),
+            "p99_ms": percentile(&mut waits, 0.99),
+            "max_ms": percentile(&mut waits, 1.0),
+            "times_ten_commits_floor": round(p50 / self.floor.ten_commits_p50_ms),
+        })));
+        self.tell(workload, fields);
+        Ok(())
+    }
+
+    /// W3.
+    async fn sleepers(&self) -> miette::Result<()> {
+        let (n, place) = (self.arguments.sleepers, self.place("w3")?);
+        let stage = self.stage(&place.path).await?;
+        let (memory, disk, meter) = (resident(), on_disk(&place.path), Meter::start());
+        spread(&stage, Work::Sleep, n, self.arguments.clients).await?;
+        let started = meter.stop().wall;
+        while stage.is_busy().await? {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let spent = meter.stop();
+        let each = |total: u64| round(total as f64 / n.max(1) as f64);
+        let mut fields = spent.fields(n);
+        fields.extend(object(json!({
+            "n": n,
+            "err": 0,
+            "start_all_s": round(started.as_secs_f64()),
+            "parked_s": round(spent.wall.as_secs_f64()),
+            "server_rss_growth_b_per_wf": each(resident().saturating_sub(memory)),
+            "disk_b_per_wf": each(on_disk(&place.path) - disk),
+        })));
+        self.tell("W3", fields);
+        put_down(stage).await;
+        let after = object(json!({ "n": n, "disk_b_per_wf": each(on_disk(&place.path)) }));
+        self.tell("W3-disk-after-stop", after);
+        Ok(())
+    }
+
+    fn tell(&self, workload: &str, fields: Map<String, Value>) {
+        let mut line = object(json!({
+            "peer": "selvedge",
+            "workload": workload,
+            "version": env!("CARGO_PKG_VERSION"),
+            "durability": "sqlite WAL, synchronous=FULL, hash chain and Merkle log on",
+        }));
+        line.extend(fields);
+        line.insert("floor".into(), self.floor.json());
+        if self.arguments.json {
+            say!("{}", Value::Object(line));
+            return;
+        }
+        say!("{workload}");
+        for (name, value) in line.iter().skip(4) {
+            say!("  {name:32} {value}");
+        }
+    }
+}
+
+/// Executes [`Work::Steps`] so many times, this many at once, and gives how long each took.
+async fn execute(stage: &Arc<Stage>, executions: usize, clients: usize) -> miette::Result<Vec<Duration>> {
+    spread(stage, Work::Steps, executions, clients).await
+}
+
+/// A closed loop: each client begins the next one when its last one is done.
+async fn spread(stage: &Arc<Stage>, work: Work, n: usize, clients: usize) -> miette::Result<Vec<Duration>> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut at_work = JoinSet::new();
+    for _ in 0..clients {
+        let (stage, next) = (stage.clone(), next.clone());
+        at_work.spawn(async move {
+            let mut waits = Vec::new();
+            while next.fetch_add(1, Ordering::Relaxed) < n {
+                let begun = Instant::now();
+                match work {
+                    Work::Sleep => drop(stage.open(work).await?),
+                    Work::Steps | Work::Orders => stage.execute(work).await?,
+                }
+                waits.push(begun.elapsed());
+            }
+            Ok::<_, miette::Report>(waits)
+        });
+    }
+    let mut all = Vec::with_capacity(n);
+    while let Some(waits) = at_work.join_next().await {
+        all.extend(waits.into_diagnostic()??);
+    }
+    Ok(all)
+}
+
+/// Stops a node that nobody else holds any more.
+async fn put_down(stage: Arc<Stage>) {
+    if let Some(stage) = Arc::into_inner(stage) {
+        stage.stop().await;
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
