@@ -46,11 +46,32 @@ pub enum StoreError {
         /// In the binary.
         known: i64,
     },
+    /// The address of a database cannot be one.
+    #[error("the address of the database cannot be read: {why}")]
+    #[diagnostic(code(S609), help("write `postgres://user:password@host:port/database`"))]
+    Address {
+        /// What is wrong with it, without the address: it may hold a password.
+        why: String,
+    },
+    /// Nobody answers there.
+    #[error("the database at `{at}` cannot be reached: {why}")]
+    #[diagnostic(
+        code(S610),
+        help("see whether it runs and whether this machine and user may connect: `pg_isready`, `pg_hba.conf`")
+    )]
+    Away {
+        /// Host, port and database.
+        at: String,
+        /// The system's or the server's words.
+        why: String,
+    },
     /// A setting that durability rests on is not in force.
     #[error("the database answers `{found}` for `{setting}`, not `{wanted}`")]
     #[diagnostic(
         code(S604),
-        help("the data folder must be on a local disk that supports it; the node does not start without it")
+        help(
+            "a data folder must be on a local disk that supports it, a PostgreSQL server must not be told otherwise; the node does not start without it"
+        )
     )]
     Setting {
         /// The pragma.

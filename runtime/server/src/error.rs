@@ -180,7 +180,10 @@ fn engine_status(error: &EngineError) -> StatusCode {
         EngineError::NotYours { .. } => StatusCode::FORBIDDEN,
         EngineError::NotReady { .. }
         | EngineError::Store(
-            StoreError::Conflict { .. } | StoreError::Overtaken { .. } | StoreError::Unavailable { .. },
+            StoreError::Conflict { .. }
+            | StoreError::Overtaken { .. }
+            | StoreError::Stale { .. }
+            | StoreError::Unavailable { .. },
         ) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }

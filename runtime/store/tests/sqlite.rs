@@ -200,3 +200,16 @@ async fn a_store_that_is_locked_too_long_says_so_and_goes_on_afterwards() {
     store.commit(turn).await.unwrap();
     assert_eq!(store.frontier().await.unwrap().size(), 2);
 }
+
+#[tokio::test]
+async fn every_statement_can_be_prepared() {
+    let folder = tempfile::tempdir().unwrap();
+    let _store = SqliteStore::open(folder.path()).await.unwrap();
+    let mut connection = beside(folder.path()).await;
+    let statements = stories::statements::of("sqlite");
+    assert!(statements.len() > 35, "only {} statements were found", statements.len());
+    for sql in statements {
+        let explained = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN {sql}"))).execute(&mut connection).await;
+        assert!(explained.is_ok(), "{}\n{sql}", explained.unwrap_err());
+    }
+}

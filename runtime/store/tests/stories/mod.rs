@@ -10,6 +10,7 @@ pub mod log;
 pub mod model;
 pub mod operate;
 pub mod safe;
+pub mod statements;
 pub mod support;
 pub mod switches;
 

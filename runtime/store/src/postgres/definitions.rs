@@ -1,0 +1,43 @@
+//! Definitions in force.
+
+use async_trait::async_trait;
+use selvedge_engine::StoreError;
+use selvedge_engine::ports::Micros;
+use selvedge_engine::ports::store::Definitions;
+
+use super::{PostgresStore, unavailable};
+
+const PUBLISH: &str = "WITH kept AS ( \
+        INSERT INTO definitions (tenant, digest, workflow, files) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (tenant, digest) DO NOTHING) \
+    INSERT INTO published (tenant, workflow, digest, at) VALUES ($1, $3, $2, $5) \
+    ON CONFLICT (tenant, workflow) DO UPDATE SET digest = excluded.digest, at = excluded.at";
+
+#[async_trait]
+impl Definitions for PostgresStore {
+    async fn publish(
+        &self,
+        tenant: &str,
+        workflow: &str,
+        digest: &str,
+        files: &str,
+        at: Micros,
+    ) -> Result<(), StoreError> {
+        let query = sqlx::query(PUBLISH).bind(tenant).bind(digest).bind(workflow).bind(files).bind(at);
+        query.execute(self.pool()).await.map(|_| ()).map_err(unavailable("publish"))
+    }
+
+    async fn definition(&self, tenant: &str, digest: &str) -> Result<Option<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT files FROM definitions WHERE tenant = $1 AND digest = $2")
+            .bind(tenant)
+            .bind(digest);
+        query.fetch_optional(self.pool()).await.map_err(unavailable("read a definition"))
+    }
+
+    async fn published(&self, tenant: &str, workflow: &str) -> Result<Option<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT digest FROM published WHERE tenant = $1 AND workflow = $2")
+            .bind(tenant)
+            .bind(workflow);
+        query.fetch_optional(self.pool()).await.map_err(unavailable("read what is published"))
+    }
+}

@@ -1,0 +1,134 @@
+//! What turns leave behind besides where their runs stand, each kind in one statement.
+
+use selvedge_engine::ports::store::{Commit, RunId};
+use sqlx::PgConnection;
+
+use crate::rows::as_i64;
+
+const EVENTS: &str = "WITH leaves AS ( \
+        INSERT INTO leaves (tenant, interaction, seq, hashes) \
+        SELECT * FROM unnest($5::text[], $6::text[], $7::bigint[], $8::bytea[])) \
+    INSERT INTO events (tenant, interaction, seq, body) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])";
+const CONSUME: &str = "UPDATE inbox SET taken = true, body = '' \
+    FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n(tenant, interaction, number) \
+    WHERE inbox.tenant = n.tenant AND inbox.interaction = n.interaction AND inbox.number = n.number AND NOT inbox.taken";
+const SEAL: &str = "INSERT INTO sealed (tenant, interaction, name, class, blob) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[])";
+const LINK: &str = "INSERT INTO links (id, tenant, interaction, step) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) ON CONFLICT (id) DO NOTHING";
+const FORGET: &str = "WITH spent AS (SELECT * FROM unnest($1::text[], $2::text[]) AS n(tenant, token)), \
+    cards AS (DELETE FROM cards USING spent WHERE cards.tenant = spent.tenant AND cards.token = spent.token) \
+    DELETE FROM data_keys USING spent WHERE data_keys.tenant = spent.tenant AND data_keys.subject = spent.token";
+
+const CHANGE: &str = "UPDATE customers SET state = n.state, version = version + 1 \
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS n(tenant, customer, state) \
+    WHERE customers.tenant = n.tenant AND customers.customer = n.customer";
+
+/// Everything that belongs to these turns.
+pub async fn write(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), sqlx::Error> {
+    events(connection, turns).await?;
+    consumed(connection, turns).await?;
+    sealed(connection, turns).await?;
+    links(connection, turns).await?;
+    forgotten(connection, turns).await?;
+    changed(connection, turns).await
+}
+
+/// One row for each event, and one with the leaves of each turn.
+async fn events(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), sqlx::Error> {
+    let each = of_each(turns, |turn| &turn.events);
+    let written: Vec<&&Commit> = turns.iter().filter(|turn| !turn.events.is_empty()).collect();
+    if written.is_empty() {
+        return Ok(());
+    }
+    let leaves = |turn: &&&Commit| turn.events.iter().flat_map(|event| event.hash.0).collect::<Vec<u8>>();
+    let query = sqlx::query(EVENTS)
+        .bind(each.tenants)
+        .bind(each.interactions)
+        .bind(each.items.iter().map(|event| as_i64(event.seq)).collect::<Vec<_>>())
+        .bind(each.items.iter().map(|event| event.canonical.as_str()).collect::<Vec<_>>())
+        .bind(written.iter().map(|turn| turn.id.tenant.as_str()).collect::<Vec<_>>())
+        .bind(written.iter().map(|turn| turn.id.interaction.as_str()).collect::<Vec<_>>())
+        .bind(written.iter().filter_map(|turn| Some(as_i64(turn.events.first()?.seq))).collect::<Vec<_>>())
+        .bind(written.iter().map(leaves).collect::<Vec<_>>());
+    query.execute(connection).await.map(|_| ())
+}
+
+async fn consumed(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), sqlx::Error> {
+    let each = of_each(turns, |turn| &turn.consumed);
+    if each.items.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<i64> = each.items.into_iter().copied().collect();
+    let query = sqlx::query(CONSUME).bind(each.tenants).bind(each.interactions).bind(numbers);
+    query.execute(connection).await.map(|_| ())
+}
+
+async fn sealed(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), sqlx::Error> {
+    let each = of_each(turns, |turn| &turn.sealed);
+    if each.items.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(SEAL)
+        .bind(each.tenants)
+        .bind(each.interactions)
+        .bind(each.items.iter().map(|value| value.name.as_str()).collect::<Vec<_>>())
+        .bind(each.items.iter().map(|value| value.class.as_str()).collect::<Vec<_>>())
+        .bind(each.items.iter().map(|value| value.blob.as_slice()).collect::<Vec<_>>());
+    query.execute(connection).await.map(|_| ())
+}
+
+async fn links(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), sqlx::Error> {
+    let each = of_each(turns, |turn| &turn.links);
+    if each.items.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(LINK)
+        .bind(each.items.iter().map(|link| link.id.as_str()).collect::<Vec<_>>())
+        .bind(each.tenants)
+        .bind(each.interactions)
+        .bind(each.items.iter().map(|link| link.step.as_str()).collect::<Vec<_>>());
+    query.execute(connection).await.map(|_| ())
+}
+
+async fn forgotten(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), sqlx::Error> {
+    let each = of_each(turns, |turn| turn.forget_card.as_slice());
+    if each.items.is_empty() {
+        return Ok(());
+    }
+    let tokens: Vec<&str> = each.items.into_iter().map(String::as_str).collect();
+    sqlx::query(FORGET).bind(each.tenants).bind(tokens).execute(connection).await.map(|_| ())
+}
+
+/// What is known of customers from now on.
+async fn changed(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), sqlx::Error> {
+    let changes = turns.iter().filter_map(|turn| Some((turn, turn.known.as_ref()?)));
+    let changes: Vec<(&str, &str, &str)> = changes
+        .filter_map(|(turn, known)| Some((turn.id.tenant.as_str(), known.customer.as_str(), known.becomes.as_deref()?)))
+        .collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(CHANGE)
+        .bind(changes.iter().map(|change| change.0).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.1).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.2).collect::<Vec<_>>());
+    query.execute(connection).await.map(|_| ())
+}
+
+/// Parts of turns, each beside the run that it is of.
+struct Each<'t, T> {
+    tenants: Vec<&'t str>,
+    interactions: Vec<&'t str>,
+    items: Vec<&'t T>,
+}
+
+fn of_each<'t, T>(turns: &[&'t Commit], part: impl Fn(&'t Commit) -> &'t [T]) -> Each<'t, T> {
+    let all: Vec<(&'t RunId, &'t T)> =
+        turns.iter().flat_map(|turn| part(turn).iter().map(|item| (&turn.id, item))).collect();
+    Each {
+        tenants: all.iter().map(|(id, _)| id.tenant.as_str()).collect(),
+        interactions: all.iter().map(|(id, _)| id.interaction.as_str()).collect(),
+        items: all.into_iter().map(|(_, item)| item).collect(),
+    }
+}
