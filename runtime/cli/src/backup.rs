@@ -83,7 +83,7 @@ pub async fn backup(arguments: Backup) -> miette::Result<ExitCode> {
     let manifest = made.inspect_err(|_| drop(std::fs::remove_dir_all(&draft)))?;
     let shown = arguments.output.display();
     say!("verified  {shown}: {} events until {}", manifest.events, selvedge_record::time::to_rfc3339(manifest.until)?);
-    say!("          root {}, signed by {}", manifest.root, folder.log_key.verifier().name());
+    say!("          root {}, signed by {}", manifest.root, folder.keys.log_key.verifier().name());
     say!("the keys are not in it, and without them it opens for nobody: keep {} in another place", keys_of(&data));
     Ok(ExitCode::SUCCESS)
 }
@@ -97,7 +97,7 @@ async fn make(folder: &Folder, draft: &Path) -> miette::Result<Manifest> {
     let database = draft.join(DATABASE);
     folder.store.snapshot(&database).await?;
     let examined = examine(&database).await?;
-    if let Err(why) = agrees(&examined, &folder.log_key.verifier()) {
+    if let Err(why) = agrees(&examined, &folder.keys.log_key.verifier()) {
         return Err(StoreError::Unreadable { what: why }.into());
     }
     if !folder.opens(examined.data_key.as_ref()) {
@@ -107,12 +107,12 @@ async fn make(folder: &Folder, draft: &Path) -> miette::Result<Manifest> {
         format: FORMAT.into(),
         schema: examined.schema,
         database: digest(&database)?,
-        key: folder.log_key.verifier().to_string(),
+        key: folder.keys.log_key.verifier().to_string(),
         events: examined.events,
         root: examined.root.to_string(),
         until: examined.newest,
     };
-    let text = signed(&manifest, &folder.log_key);
+    let text = signed(&manifest, &folder.keys.log_key);
     for (name, text) in [(MANIFEST, text), (PUBLIC_KEY, format!("{}\n", manifest.key))] {
         let path = draft.join(name);
         std::fs::write(&path, text).map_err(|e| Failure::write(&path, &e))?;
@@ -192,7 +192,7 @@ async fn bring_back(backup: &Path, keys: &Path, manifest: &Manifest, draft: &Pat
     // Opening brings an older schema up to date, so the examination is of what the node will have.
     let folder = Folder::open(draft, None).await?;
     let examined = examine(&draft.join(DATABASE)).await?;
-    agrees(&examined, &folder.log_key.verifier()).map_err(damaged)?;
+    agrees(&examined, &folder.keys.log_key.verifier()).map_err(damaged)?;
     if !folder.opens(examined.data_key.as_ref()) {
         let why = "`master.key` does not open its data".into();
         return Err(Failure::OtherKeys { keys: keys.display().to_string(), why }.into());

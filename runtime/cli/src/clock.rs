@@ -90,6 +90,44 @@ pub fn wall() -> Micros {
     since.ok().and_then(|since| Micros::try_from(since.as_micros()).ok()).unwrap_or(0)
 }
 
+/// The machine's clock.
+pub struct SystemClock {
+    /// The latest time that was said.
+    newest: Mutex<Micros>,
+}
+
+impl SystemClock {
+    /// Says no time before `newest`: the one of the newest event.
+    pub fn not_before(newest: Micros) -> SystemClock {
+        SystemClock { newest: Mutex::new(newest) }
+    }
+}
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> Micros {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = (*newest).max(wall());
+        *newest
+    }
+
+    fn behind(&self) -> Micros {
+        (*self.newest.lock().unwrap_or_else(PoisonError::into_inner) - wall()).max(0)
+    }
+
+    async fn sleep_until(&self, until: Micros) {
+        // In steps: a machine that slept, or whose clock was set, has another time afterwards.
+        const STEP: Micros = 60_000_000;
+        loop {
+            let left = until - self.now();
+            if left <= 0 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_micros(left.min(STEP).unsigned_abs())).await;
+        }
+    }
+}
+
 /// The system's randomness.
 pub struct SystemRandom;
 

@@ -146,6 +146,28 @@ pub enum Failure {
         /// As given.
         given: String,
     },
+    /// A node that was told nothing.
+    #[error("there is no `{file}`")]
+    #[diagnostic(
+        code(C932),
+        help("write it: tenant, public_url, sender and connections; `runtime/docs/errors/C932.md` shows one")
+    )]
+    NoSettings {
+        /// Where it should be.
+        file: String,
+    },
+    /// The address that people reach the node at.
+    #[error("the node cannot listen on {address}: {why}")]
+    #[diagnostic(
+        code(C931),
+        help("choose another address with `--listen HOST:PORT`, or stop what listens there: `ss -ltnp`")
+    )]
+    Listen {
+        /// As given.
+        address: String,
+        /// The system's words.
+        why: String,
+    },
 }
 
 fn all(findings: &[Finding]) -> String {

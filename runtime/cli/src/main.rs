@@ -19,6 +19,7 @@ mod record;
 mod retention;
 mod rules;
 mod run;
+mod serve;
 mod workflow;
 
 use std::path::PathBuf;
@@ -50,6 +51,8 @@ enum Command {
     Backup(backup::Backup),
     /// Bring a backup back as a new data folder.
     Restore(backup::Restore),
+    /// Run a node, on SQLite or on a PostgreSQL that many nodes share.
+    Serve(serve::Arguments),
     /// List, export, verify and read records.
     #[command(subcommand)]
     Record(record::Command),
@@ -106,6 +109,7 @@ fn main() -> ExitCode {
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Backup(arguments) => backup::backup(arguments).await,
             Command::Restore(arguments) => backup::restore(arguments).await,
+            Command::Serve(arguments) => serve::run(arguments).await,
             Command::Record(command) => record::run(command).await,
             Command::Run(command) => run::run(command).await,
             Command::Kill(command) => kill::run(command).await,

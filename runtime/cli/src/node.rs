@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use miette::IntoDiagnostic;
-use selvedge_engine::ports::store::Journal;
+use selvedge_engine::ports::store::{Journal, Store};
 use selvedge_engine::ports::{
     Call, CardFields, Charged, Clock, Connectors, Failure, Field, Micros, News, Observed, Random, Report, Signal,
     Webhook, WebhookFault,
@@ -33,10 +33,47 @@ pub struct Folder {
     pub path: PathBuf,
     /// The store.
     pub store: SqliteStore,
+    /// The keys.
+    pub keys: Keys,
+    _lock: Option<File>,
+}
+
+/// The keys of a data folder. Nodes over one database have the same ones.
+pub struct Keys {
     vault: Arc<Vault>,
     /// Signs checkpoints and packs.
     pub log_key: Arc<LogKey>,
-    _lock: Option<File>,
+}
+
+impl Keys {
+    /// The keys in `path`, made on the first call; `used`: there are records that were made with them.
+    pub fn load(path: &Path, used: bool) -> miette::Result<Keys> {
+        let keys = path.join("keys");
+        // New keys under old records would read nothing and sign what nobody can check.
+        if used && !(keys.join("master.key").is_file() && keys.join("log.key").is_file()) {
+            return Err(Fault::NoKeys { folder: path.display().to_string() }.into());
+        }
+        let random = |out: &mut [u8]| SystemRandom.fill(out);
+        let vault = Arc::new(Vault::new(MasterKey::load_or_create(&keys, &random)?));
+        let log_key = Arc::new(log_key(&keys)?);
+        let public = path.join(PUBLIC_KEY);
+        if !public.exists() {
+            std::fs::write(&public, format!("{}\n", log_key.verifier())).map_err(|e| Fault::write(&public, &e))?;
+        }
+        Ok(Keys { vault, log_key })
+    }
+
+    /// An engine with these keys.
+    pub fn engine(
+        &self,
+        store: Arc<dyn Store>,
+        connectors: Arc<dyn Connectors>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Engine {
+        let (random, vault, log_key) = (Arc::new(SystemRandom), self.vault.clone(), self.log_key.clone());
+        Engine::new(Parts { store, connectors, clock, random, vault, log_key, settings })
+    }
 }
 
 impl Folder {
@@ -58,20 +95,8 @@ impl Folder {
     async fn with(path: &Path, watch: Option<Watch>, lock: Option<File>) -> miette::Result<Folder> {
         // The store first: a folder from a newer version is refused before anything else is touched.
         let store = SqliteStore::open_watched(path, watch).await?;
-        let keys = path.join("keys");
-        // New keys under old records would read nothing and sign what nobody can check.
-        let used = store.newest().await?.is_some();
-        if used && !(keys.join("master.key").is_file() && keys.join("log.key").is_file()) {
-            return Err(Fault::NoKeys { folder: path.display().to_string() }.into());
-        }
-        let random = |out: &mut [u8]| SystemRandom.fill(out);
-        let vault = Arc::new(Vault::new(MasterKey::load_or_create(&keys, &random)?));
-        let log_key = Arc::new(log_key(&keys)?);
-        let public = path.join(PUBLIC_KEY);
-        if !public.exists() {
-            std::fs::write(&public, format!("{}\n", log_key.verifier())).map_err(|e| Fault::write(&public, &e))?;
-        }
-        Ok(Folder { path: path.to_path_buf(), store, vault, log_key, _lock: lock })
+        let keys = Keys::load(path, store.newest().await?.is_some())?;
+        Ok(Folder { path: path.to_path_buf(), store, keys, _lock: lock })
     }
 
     /// Whether the master key here is the one that these data are sealed under; yes where nothing is sealed.
@@ -82,7 +107,7 @@ impl Folder {
             class: class.clone(),
         };
         data_key.is_none_or(|(tenant, subject, class, wrapped)| {
-            self.vault.unwrap(&scope(tenant, subject, class), &WrappedKey(wrapped.clone())).is_ok()
+            self.keys.vault.unwrap(&scope(tenant, subject, class), &WrappedKey(wrapped.clone())).is_ok()
         })
     }
 
@@ -93,15 +118,7 @@ impl Folder {
 
     /// An engine over this folder.
     pub fn engine(&self, connectors: Arc<dyn Connectors>, clock: Arc<dyn Clock>, settings: Settings) -> Engine {
-        Engine::new(Parts {
-            store: Arc::new(self.store.clone()),
-            connectors,
-            clock,
-            random: Arc::new(SystemRandom),
-            vault: self.vault.clone(),
-            log_key: self.log_key.clone(),
-            settings,
-        })
+        self.keys.engine(Arc::new(self.store.clone()), connectors, clock, settings)
     }
 
     /// An engine that reads and exports and calls nobody.

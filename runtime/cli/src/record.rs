@@ -77,7 +77,7 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Verify { file, key, json } => verify(&file, key.as_deref(), json),
         Command::Show { file, key } => show(&file, key.as_deref()),
         Command::Key { data } => {
-            say!("{}", Folder::beside(&data_or_demo(data)?).await?.log_key.verifier());
+            say!("{}", Folder::beside(&data_or_demo(data)?).await?.keys.log_key.verifier());
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -59,8 +59,12 @@ impl Engine {
             Asked::Leased(lease) => {
                 let gone = self.carry(slot, id, lease, held.as_mut().and_then(|held| held.run.take())).await;
                 match &gone {
-                    // Put down, or taken over: nothing of it is ours any more.
-                    Ok(_) | Err(EngineError::Store(StoreError::Stale { .. })) => *held = None,
+                    Ok(_) => *held = None,
+                    Err(EngineError::Store(StoreError::Stale { .. })) => {
+                        *held = None;
+                        // If nobody took it over yet, somebody may. What cannot be said now, the store finds out.
+                        let _ = self.store().release(id, lease).await;
+                    }
                     Err(_) => {}
                 }
                 let run = Box::new(gone?);

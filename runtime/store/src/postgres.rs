@@ -10,6 +10,7 @@ mod news;
 mod open;
 mod safe;
 mod sessions;
+mod switches;
 mod writer;
 
 use std::sync::Arc;

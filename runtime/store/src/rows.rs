@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteRow;
 /// story reads every one of them.
 pub trait Cells {
     fn text(&self, column: &str) -> String;
+    fn maybe_text(&self, column: &str) -> Option<String>;
     fn number(&self, column: &str) -> i64;
     fn maybe_number(&self, column: &str) -> Option<i64>;
     fn flag(&self, column: &str) -> bool;
@@ -26,6 +27,9 @@ macro_rules! cells_of {
     ($row:ty) => {
         impl Cells for $row {
             fn text(&self, column: &str) -> String {
+                self.get(column)
+            }
+            fn maybe_text(&self, column: &str) -> Option<String> {
                 self.get(column)
             }
             fn number(&self, column: &str) -> i64 {
@@ -68,6 +72,7 @@ pub fn summary(row: &impl Cells) -> Summary {
         over: row.flag("over"),
         busy: row.flag("busy"),
         wake: row.maybe_number("wake"),
+        halted: row.maybe_text("halted"),
     }
 }
 

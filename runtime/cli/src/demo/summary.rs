@@ -44,7 +44,7 @@ pub async fn gather(stage: &Stage, id: &RunId) -> miette::Result<Summary> {
     std::fs::write(&pack, &text).map_err(|e| Failure::write(&pack, &e))?;
     // As an auditor would: the file as it lies there, and the key that the operator published.
     let bytes = std::fs::read(&pack).map_err(|e| Failure::read(&pack, &e))?;
-    let verified = selvedge_record::pack::verify(&bytes, Some(&stage.folder.log_key.verifier()));
+    let verified = selvedge_record::pack::verify(&bytes, Some(&stage.folder.keys.log_key.verifier()));
     let told =
         stage.engine.events(id).await?.into_iter().map(|event| Fact::from_kind_and_data(&event.kind, event.data));
     let told = told.collect::<Result<Vec<_>, _>>()?;

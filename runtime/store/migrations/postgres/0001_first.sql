@@ -32,6 +32,9 @@ CREATE INDEX leaves_unplaced ON leaves (arrival) WHERE first IS NULL;
 CREATE TABLE log_edge (one int PRIMARY KEY CHECK (one = 1), edge text NOT NULL);
 CREATE TABLE checkpoints (size bigint PRIMARY KEY, note text NOT NULL);
 
+-- How many events a tenant's record of kill switches has: the epoch. Who writes a turn that rests on it holds the row.
+CREATE TABLE epochs (tenant text PRIMARY KEY, epoch bigint NOT NULL);
+
 -- What lists and the scheduler ask about a run; all but its lease can be folded from `events`. `owner` is the node
 -- that drives it, `token` tells its lease from the ones before.
 CREATE TABLE runs (
@@ -46,6 +49,7 @@ CREATE TABLE runs (
     over        boolean NOT NULL,
     busy        boolean NOT NULL,
     wake        bigint,
+    halted      text,
     length      bigint NOT NULL,
     owner       text,
     token       bigint NOT NULL,
@@ -55,6 +59,7 @@ CREATE INDEX runs_wake ON runs (wake) WHERE wake IS NOT NULL AND owner IS NULL;
 CREATE INDEX runs_busy ON runs (updated) WHERE busy AND owner IS NULL;
 CREATE INDEX runs_owner ON runs (owner) WHERE owner IS NOT NULL;
 CREATE INDEX runs_opened ON runs (tenant, opened);
+CREATE INDEX runs_halted ON runs (tenant, halted) WHERE halted IS NOT NULL;
 CREATE INDEX runs_customer ON runs (tenant, customer) WHERE NOT over;
 
 -- Consumed entries stay, without their body, so that the same thing delivered twice counts once.

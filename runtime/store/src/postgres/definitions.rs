@@ -34,6 +34,12 @@ impl Definitions for PostgresStore {
         query.fetch_optional(self.pool()).await.map_err(unavailable("read a definition"))
     }
 
+    async fn kept(&self, tenant: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let sql = "SELECT workflow, digest FROM definitions WHERE tenant = $1 ORDER BY workflow COLLATE \"C\", digest COLLATE \"C\"";
+        let rows = sqlx::query_as(sql).bind(tenant).fetch_all(self.pool()).await;
+        rows.map_err(unavailable("read what is kept"))
+    }
+
     async fn published(&self, tenant: &str, workflow: &str) -> Result<Option<String>, StoreError> {
         let query = sqlx::query_scalar("SELECT digest FROM published WHERE tenant = $1 AND workflow = $2")
             .bind(tenant)
