@@ -14,6 +14,7 @@ use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
 
 use super::leases::Leases;
+use super::switches;
 use crate::rows::{Cells, as_i64, run_id};
 
 /// How many turns one transaction takes at most.
@@ -24,19 +25,19 @@ const MAX_QUEUE: usize = 4096;
 const DOING: &str = "write a turn";
 
 const OPEN: &str = "INSERT INTO runs \
-    (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, length, owner, token) \
-    SELECT n.tenant, n.interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, length, \
+    (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, halted, length, owner, token) \
+    SELECT n.tenant, n.interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, halted, length, \
         CASE WHEN release THEN NULL ELSE $1 END, lease \
     FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], \
-        $10::bool[], $11::bool[], $12::bigint[], $13::bigint[], $14::bool[], $15::bigint[]) \
-        AS n(tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, length, release, lease) \
+        $10::bool[], $11::bool[], $12::bigint[], $13::bigint[], $14::bool[], $15::bigint[], $16::text[]) \
+        AS n(tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, length, release, lease, halted) \
     ON CONFLICT (tenant, interaction) DO NOTHING RETURNING tenant, interaction";
 /// The right to write and the length of the record are looked at where they are changed.
 const GO_ON: &str = "UPDATE runs SET length = runs.length + n.events, updated = n.updated, at = n.at, over = n.over, \
-        busy = n.busy, wake = n.wake, owner = CASE WHEN n.release THEN NULL ELSE runs.owner END \
+        busy = n.busy, wake = n.wake, halted = n.halted, owner = CASE WHEN n.release THEN NULL ELSE runs.owner END \
     FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bool[], $7::bool[], $8::bigint[], $9::bigint[], \
-        $10::bool[], $11::bigint[], $12::bigint[]) \
-        AS n(tenant, interaction, updated, at, over, busy, wake, events, release, lease, first) \
+        $10::bool[], $11::bigint[], $12::bigint[], $13::text[]) \
+        AS n(tenant, interaction, updated, at, over, busy, wake, events, release, lease, first, halted) \
     WHERE runs.tenant = n.tenant AND runs.interaction = n.interaction \
         AND runs.owner = $1 AND runs.token = n.lease AND (n.first IS NULL OR runs.length = n.first) \
     RETURNING runs.tenant, runs.interaction";
@@ -195,8 +196,10 @@ async fn write_batch(
     commits: &[&Commit],
 ) -> Result<Vec<Result<(), StoreError>>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
+    let switched = switched(&mut transaction, commits).await?;
     let overtaken = overtaken(&mut transaction, commits).await?;
-    let whole = commits.iter().copied().filter(|commit| has_no_gap(commit) && !overtaken.contains(&commit.id));
+    let stands = |id: &RunId| !switched.contains(id) && !overtaken.contains(id);
+    let whole = commits.iter().copied().filter(|commit| has_no_gap(commit) && stands(&commit.id));
     let (opening, going): (Vec<&Commit>, Vec<&Commit>) = whole.partition(|commit| first(commit) == Some(0));
     let mut taken = opened(&mut transaction, node, &opening).await?;
     taken.extend(gone_on(&mut transaction, node, &going).await?);
@@ -212,6 +215,7 @@ async fn write_batch(
         }
         Err(match &commit.known {
             _ if stale.contains(&commit.id) => StoreError::Stale { interaction },
+            _ if switched.contains(&commit.id) => StoreError::Switched(Box::new((*commit).clone())),
             Some(known) if overtaken.contains(&commit.id) => StoreError::Overtaken { customer: known.customer.clone() },
             _ => StoreError::Conflict { interaction },
         })
@@ -226,6 +230,18 @@ fn first(commit: &Commit) -> Option<i64> {
 
 fn has_no_gap(commit: &Commit) -> bool {
     commit.events.windows(2).all(|pair| pair[1].seq == pair[0].seq + 1)
+}
+
+/// The turns that were decided at an epoch of their tenant's kill switches that is not the one in force.
+async fn switched(connection: &mut PgConnection, commits: &[&Commit]) -> Result<BTreeSet<RunId>, sqlx::Error> {
+    let resting: Vec<(&Commit, u64)> = commits.iter().filter_map(|commit| Some((*commit, commit.epoch?))).collect();
+    if resting.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let tenants: BTreeSet<&str> = resting.iter().map(|(commit, _)| commit.id.tenant.as_str()).collect();
+    let epochs = switches::epochs(connection, &Vec::from_iter(tenants)).await?;
+    let over = resting.into_iter().filter(|(commit, epoch)| epochs.get(&commit.id.tenant) != Some(epoch));
+    Ok(over.map(|(commit, _)| commit.id.clone()).collect())
 }
 
 /// The turns that were decided on a state of their customer that is not the one in force. Those states stay as they are
@@ -267,7 +283,8 @@ async fn opened(connection: &mut PgConnection, node: &str, turns: &[&Commit]) ->
         .bind(column(turns, |c| c.summary.wake))
         .bind(column(turns, |c| as_i64(c.events.len() as u64)))
         .bind(column(turns, |c| c.release))
-        .bind(column(turns, |_| Lease::OPENING.0));
+        .bind(column(turns, |_| Lease::OPENING.0))
+        .bind(column(turns, |c| c.summary.halted.clone()));
     Ok(query.fetch_all(connection).await?.iter().map(run_id).collect())
 }
 
@@ -288,7 +305,8 @@ async fn gone_on(connection: &mut PgConnection, node: &str, turns: &[&Commit]) -
         .bind(column(turns, |c| as_i64(c.events.len() as u64)))
         .bind(column(turns, |c| c.release))
         .bind(column(turns, |c| c.lease.0))
-        .bind(column(turns, first));
+        .bind(column(turns, first))
+        .bind(column(turns, |c| c.summary.halted.clone()));
     Ok(query.fetch_all(connection).await?.iter().map(run_id).collect())
 }
 
