@@ -8,6 +8,7 @@ mod leases;
 mod log;
 mod news;
 mod open;
+mod retention;
 mod safe;
 mod sessions;
 mod switches;

@@ -278,9 +278,9 @@ async fn looking_for_work_reads_no_parked_run() {
     let mut connection = place.beside().await;
     execute(
         &mut connection,
-        "INSERT INTO runs SELECT 'riverside', 'int_' || n, 'w', 'c', 'c_' || n, n, n, 'a', false, false, 1000000 + n, NULL, 1, \
+        "INSERT INTO runs SELECT 'riverside', 'int_' || n, 'w', 'c', 'c_' || n, n, n, 'a', false, false, 1000000 + n, NULL, NULL, 1, \
              NULL, 1 FROM generate_series(1, 100000) n; \
-         INSERT INTO runs SELECT 'riverside', 'int_driven_' || n, 'w', 'c', 'c_' || n, n, n, 'a', false, true, NULL, NULL, 1, \
+         INSERT INTO runs SELECT 'riverside', 'int_driven_' || n, 'w', 'c', 'c_' || n, n, n, 'a', false, true, NULL, NULL, NULL, 1, \
              'other', 1 FROM generate_series(1, 20) n; \
          INSERT INTO inbox (tenant, interaction, dedupe, body, at) SELECT 'riverside', 'int_driven_' || n, 'd', 'b', n \
              FROM generate_series(1, 20) n; \

@@ -50,6 +50,7 @@ CREATE TABLE runs (
     busy        boolean NOT NULL,
     wake        bigint,
     halted      text,
+    closed      bigint,
     length      bigint NOT NULL,
     owner       text,
     token       bigint NOT NULL,
@@ -59,6 +60,7 @@ CREATE INDEX runs_wake ON runs (wake) WHERE wake IS NOT NULL AND owner IS NULL;
 CREATE INDEX runs_busy ON runs (updated) WHERE busy AND owner IS NULL;
 CREATE INDEX runs_owner ON runs (owner) WHERE owner IS NOT NULL;
 CREATE INDEX runs_opened ON runs (tenant, opened);
+CREATE INDEX runs_closed ON runs (tenant, closed, interaction) WHERE closed IS NOT NULL;
 CREATE INDEX runs_halted ON runs (tenant, halted) WHERE halted IS NOT NULL;
 CREATE INDEX runs_customer ON runs (tenant, customer) WHERE NOT over;
 

@@ -5,9 +5,13 @@ use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
 use selvedge_engine::ports::store::{Asked, Claim, Commit, Delivery, Journal, Lease, Listed, RunId, Stored, Trouble};
 use selvedge_record::Sealed;
+use sqlx::PgConnection;
 
 use super::{PostgresStore, unavailable};
 use crate::rows::{Cells, as_i64, run_id, stored, summary};
+
+/// Who adds to a record that nobody drives, or rests on its length, does so one after the other.
+const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))";
 
 /// An event of a record that nobody drives: its place is free and the one before is taken, or nothing happens.
 const APPEND: &str = "WITH event AS ( \
@@ -16,6 +20,11 @@ const APPEND: &str = "WITH event AS ( \
         ON CONFLICT (tenant, interaction, seq) DO NOTHING RETURNING seq), \
     length AS (UPDATE runs SET length = event.seq + 1 FROM event WHERE tenant = $1 AND interaction = $2) \
     INSERT INTO leaves (tenant, interaction, seq, hashes) SELECT $1, $2, event.seq, $5 FROM event";
+
+const ADD: &str = "WITH leaves AS ( \
+        INSERT INTO leaves (tenant, interaction, seq, hashes) VALUES ($1, $2, $3, $6)) \
+    INSERT INTO events (tenant, interaction, seq, body) \
+        SELECT $1, $2, n.seq, n.body FROM unnest($4::bigint[], $5::text[]) AS n(seq, body)";
 
 #[async_trait]
 impl Journal for PostgresStore {
@@ -36,17 +45,20 @@ impl Journal for PostgresStore {
     }
 
     async fn append(&self, id: &RunId, event: Sealed) -> Result<(), StoreError> {
+        let no = || unavailable("add to a record");
+        let mut transaction = self.pool().begin().await.map_err(no())?;
+        one_by_one(&mut transaction, id).await?;
         let query = sqlx::query(APPEND)
             .bind(&id.tenant)
             .bind(&id.interaction)
             .bind(as_i64(event.seq))
             .bind(event.canonical)
             .bind(event.hash.0.as_slice());
-        let done = query.execute(self.pool()).await.map_err(unavailable("add to a record"))?;
-        match done.rows_affected() {
-            0 => Err(StoreError::Conflict { interaction: id.interaction.clone() }),
-            _ => Ok(()),
+        let done = query.execute(&mut *transaction).await.map_err(no())?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Conflict { interaction: id.interaction.clone() });
         }
+        transaction.commit().await.map_err(no())
     }
 
     async fn deliver(&self, id: &RunId, dedupe: &str, body: &str, at: Micros) -> Result<bool, StoreError> {
@@ -112,4 +124,23 @@ impl Journal for PostgresStore {
             .await
             .map_err(unavailable("read the newest time"))
     }
+}
+
+/// Until this transaction is over nobody else adds to the record.
+pub(super) async fn one_by_one(connection: &mut PgConnection, id: &RunId) -> Result<(), StoreError> {
+    let lock = sqlx::query(ONE_BY_ONE).bind(&id.tenant).bind(&id.interaction);
+    lock.execute(connection).await.map(|_| ()).map_err(unavailable("add to a record"))
+}
+
+/// Events at the end of a record, and their leaves.
+pub(super) async fn add(connection: &mut PgConnection, id: &RunId, events: &[Sealed]) -> Result<(), sqlx::Error> {
+    let leaves: Vec<u8> = events.iter().flat_map(|event| event.hash.0).collect();
+    let query = sqlx::query(ADD)
+        .bind(&id.tenant)
+        .bind(&id.interaction)
+        .bind(events.first().map(|event| as_i64(event.seq)))
+        .bind(events.iter().map(|event| as_i64(event.seq)).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.canonical.as_str()).collect::<Vec<_>>())
+        .bind(leaves);
+    query.execute(connection).await.map(|_| ())
 }

@@ -10,6 +10,7 @@ use selvedge_engine::ports::store::{RunId, Switchboard};
 use selvedge_record::Sealed;
 use sqlx::PgConnection;
 
+use super::journal::add;
 use super::{PostgresStore, unavailable};
 use crate::rows::{Cells, as_i64, run_id};
 
@@ -17,9 +18,6 @@ const FIRST: &str = "INSERT INTO epochs (tenant, epoch) SELECT tenant, 0 FROM un
     ON CONFLICT (tenant) DO NOTHING";
 const READ: &str = "SELECT tenant, epoch FROM epochs WHERE tenant = ANY ($1) ORDER BY tenant FOR SHARE";
 const MOVE: &str = "UPDATE epochs SET epoch = epoch + 1 WHERE tenant = $1 AND epoch = $2";
-const EVENT: &str = "WITH leaves AS ( \
-        INSERT INTO leaves (tenant, interaction, seq, hashes) VALUES ($1, $2, $3, $5)) \
-    INSERT INTO events (tenant, interaction, seq, body) VALUES ($1, $2, $3, $4)";
 const FREE: &str = "UPDATE runs SET wake = $1 WHERE tenant = $2 AND halted = $3";
 
 #[async_trait]
@@ -33,13 +31,7 @@ impl Switchboard for PostgresStore {
         if moved.map_err(no())?.rows_affected() == 0 {
             return Err(StoreError::Conflict { interaction: id.interaction.clone() });
         }
-        let query = sqlx::query(EVENT)
-            .bind(&id.tenant)
-            .bind(&id.interaction)
-            .bind(as_i64(event.seq))
-            .bind(event.canonical)
-            .bind(event.hash.0.as_slice());
-        query.execute(&mut *transaction).await.map_err(no())?;
+        add(&mut transaction, id, &[event]).await.map_err(no())?;
         if let Some(switch) = frees {
             let query = sqlx::query(FREE).bind(at).bind(&id.tenant).bind(switch);
             query.execute(&mut *transaction).await.map_err(no())?;

@@ -25,8 +25,9 @@ const MAX_QUEUE: usize = 4096;
 const DOING: &str = "write a turn";
 
 const OPEN: &str = "INSERT INTO runs \
-    (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, halted, length, owner, token) \
-    SELECT n.tenant, n.interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, halted, length, \
+    (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, halted, closed, length, owner, token) \
+    SELECT n.tenant, n.interaction, workflow, controls, customer, opened, updated, at, over, busy, wake, halted, \
+        CASE WHEN over THEN updated END, length, \
         CASE WHEN release THEN NULL ELSE $1 END, lease \
     FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], \
         $10::bool[], $11::bool[], $12::bigint[], $13::bigint[], $14::bool[], $15::bigint[], $16::text[]) \
@@ -34,7 +35,8 @@ const OPEN: &str = "INSERT INTO runs \
     ON CONFLICT (tenant, interaction) DO NOTHING RETURNING tenant, interaction";
 /// The right to write and the length of the record are looked at where they are changed.
 const GO_ON: &str = "UPDATE runs SET length = runs.length + n.events, updated = n.updated, at = n.at, over = n.over, \
-        busy = n.busy, wake = n.wake, halted = n.halted, owner = CASE WHEN n.release THEN NULL ELSE runs.owner END \
+        busy = n.busy, wake = n.wake, halted = n.halted, \
+        closed = coalesce(runs.closed, CASE WHEN n.over THEN n.updated END), owner = CASE WHEN n.release THEN NULL ELSE runs.owner END \
     FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bool[], $7::bool[], $8::bigint[], $9::bigint[], \
         $10::bool[], $11::bigint[], $12::bigint[], $13::text[]) \
         AS n(tenant, interaction, updated, at, over, busy, wake, events, release, lease, first, halted) \
