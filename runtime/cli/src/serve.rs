@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use miette::IntoDiagnostic;
-use selvedge_engine::Engine;
 use selvedge_engine::ports::store::{Journal, Store};
+use selvedge_engine::{Engine, Settings};
 use selvedge_policy::Access;
 use selvedge_server::{ServerParts, router, serve};
 use selvedge_store::PostgresStore;
@@ -86,18 +86,19 @@ async fn at_work(
     let registry = connector::load(home, connector::build(home).await?, settings.connections).await?;
     let facts = registry.connector_facts();
     let clock = Arc::new(SystemClock::not_before(store.newest().await?.unwrap_or(0)));
-    let engine = keys.engine(store, Arc::new(registry), clock, settings.engine.clone());
     let files = home::definitions(home)?;
+    let words = Settings { opt_out: home::opt_out(&files)?, ..settings.engine };
+    let engine = keys.engine(store, Arc::new(registry), clock, words.clone());
     publish(&engine, &settings.tenant, &files, &facts).await?;
     let access = Access::load(ACCESS, files.get(ACCESS).map_or("", String::as_str))
         .map_err(|findings| Failure::Findings { findings })?;
-    let sender_name = settings.engine.sender.get("sender.name").cloned().unwrap_or_else(|| settings.tenant.clone());
+    let sender_name = words.sender.get("sender.name").cloned().unwrap_or_else(|| settings.tenant.clone());
     let parts = ServerParts {
         engine: engine.clone(),
         access,
         tenant: settings.tenant,
         sender_name,
-        public_url: settings.engine.public_url,
+        public_url: words.public_url,
         test_mode: false,
     };
     let driving = tokio::spawn(async move { engine.run().await });

@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-mod clinic;
+#[allow(dead_code, reason = "of a node of other stories only the clinic is needed")]
+mod node;
 #[allow(dead_code, reason = "shared with the stories of the store")]
 mod server;
 
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use clinic::{MONDAY, TENANT, WORKFLOW};
+use node::{MONDAY, TENANT};
 use selvedge_engine::ports::store::RunId;
 use selvedge_engine::ports::*;
 use selvedge_engine::run::Phase;
@@ -28,6 +29,7 @@ use selvedge_vault::{MasterKey, Vault};
 use server::Database;
 use sqlx::{PgPool, Row};
 
+const WORKFLOW: &str = "healthcare-balance";
 /// A node that says nothing for so long loses its runs.
 const LEASE: Duration = Duration::from_secs(2);
 /// Longer than that.
@@ -124,7 +126,7 @@ impl Connectors for Vendor {
     fn reader(&self, _: &str) -> Option<String> {
         None
     }
-    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<Report>, WebhookFault> {
+    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<News>, WebhookFault> {
         Err(WebhookFault::NoSuchConnection)
     }
 }
@@ -141,6 +143,7 @@ fn engine(store: PostgresStore, ledger: PgPool, keys: &Path, began: Micros) -> E
         settings: Settings {
             sender: BTreeMap::from(["sender.name", "sender.phone"].map(|name| (name.into(), "Clinic".into()))),
             public_url: "https://pay.example.org".into(),
+            opt_out: selvedge_policy::OptOut::default(),
         },
     })
 }
@@ -242,9 +245,9 @@ async fn nodes_that_are_killed_and_paused_lose_nothing_and_repeat_nothing() {
     let began = machine_time();
     let store = PostgresStore::open_leased(&database.address(), LEASE).await.unwrap();
     let here = engine(store, ledger.clone(), keys.path(), began);
-    let published = here.publish(TENANT, &clinic::definitions(), WORKFLOW, &clinic::connectors()).await.unwrap();
+    let published = here.publish(TENANT, &node::definitions(), WORKFLOW, &node::connectors()).await.unwrap();
     let dictionary = &published.unwrap_or_else(|found| panic!("{found:?}")).dictionary;
-    here.put_customer(dictionary, TENANT, "c_ada", &clinic::consents(), &clinic::fields()).await.unwrap();
+    here.put_customer(dictionary, TENANT, "c_ada", &node::consents(), &node::fields()).await.unwrap();
     let environment = [
         (DATABASE, database.url()),
         (LEDGER, vendor.url()),

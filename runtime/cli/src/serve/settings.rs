@@ -7,6 +7,7 @@ use std::path::Path;
 use secrecy::SecretString;
 use selvedge_engine::Settings;
 use selvedge_host::{Connection, Connections};
+use selvedge_policy::OptOut;
 use selvedge_workflow::source::{Document, Fields, Reader};
 
 use crate::failure::Failure;
@@ -19,7 +20,7 @@ const FILE: &str = "node.yaml";
 pub struct NodeSettings {
     /// The tenant that it speaks for.
     pub tenant: String,
-    /// What the organisation says of itself.
+    /// What the organisation says of itself; the words of an opt-out come with the definitions.
     pub engine: Settings,
     /// Vendors by the name that grants use.
     pub connections: Connections,
@@ -73,7 +74,7 @@ fn read(file: &str, text: &str) -> Result<(NodeSettings, Vec<Written>), Failure>
     let connections: Vec<Written> = connections.collect();
     let settings = tenant.zip(public_url).map(|(tenant, public_url)| NodeSettings {
         tenant: tenant.value,
-        engine: Settings { sender, public_url: public_url.value },
+        engine: Settings { sender, public_url: public_url.value, opt_out: OptOut::default() },
         connections: Connections::new(),
     });
     reader.finish(settings).map(|settings| (settings, connections)).map_err(findings)

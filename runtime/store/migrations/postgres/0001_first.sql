@@ -89,6 +89,14 @@ CREATE TABLE fields (
 );
 CREATE INDEX fields_number ON fields (tenant, number) WHERE number IS NOT NULL;
 
+-- Who was contacted how often. `key` is the effect's, so that a contact counts once.
+CREATE TABLE contacts (
+    tenant text NOT NULL, customer text NOT NULL, key text NOT NULL, at bigint NOT NULL,
+    past text NOT NULL, channel text NOT NULL, purpose text NOT NULL, account text,
+    PRIMARY KEY (tenant, customer, key)
+);
+CREATE INDEX contacts_newest ON contacts (tenant, customer, past, at);
+
 CREATE TABLE data_keys (
     tenant text NOT NULL, subject text NOT NULL, class text NOT NULL, wrapped bytea NOT NULL,
     PRIMARY KEY (tenant, subject, class)

@@ -14,7 +14,7 @@ use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
 
 use super::leases::Leases;
-use super::switches;
+use super::{contacts, switches};
 use crate::rows::{Cells, as_i64, run_id};
 
 /// How many turns one transaction takes at most.
@@ -119,19 +119,26 @@ impl Together {
         if self.runs.contains(&commit.id) {
             return false;
         }
-        if let Some((customer, known)) = customer(commit).zip(commit.known.as_ref()) {
-            let changes = known.becomes.is_some();
-            if self.changed.contains(&customer) || (changes && self.known.contains(&customer)) {
-                return false;
-            }
-            if changes { &mut self.changed } else { &mut self.known }.insert(customer);
+        let (rests, changes) = (customer(commit), changes(commit));
+        let meets = |of: &BTreeSet<Customer>| changes.iter().chain(&rests).any(|customer| of.contains(customer));
+        if meets(&self.changed) || changes.iter().any(|customer| self.known.contains(customer)) {
+            return false;
         }
+        self.known.extend(rests);
+        self.changed.extend(changes);
         self.runs.insert(commit.id.clone())
     }
 }
 
 /// Tenant and customer.
 type Customer = (String, String);
+
+/// The customers whose state a turn changes.
+fn changes(commit: &Commit) -> Vec<Customer> {
+    let known = commit.known.iter().filter(|known| known.becomes.is_some()).map(|known| &known.customer);
+    let contacts = commit.contacts.iter().filter(|change| change.made.is_some()).map(|change| &change.customer);
+    known.chain(contacts).map(|customer| (commit.id.tenant.clone(), customer.clone())).collect()
+}
 
 /// The customer on whose state a turn rests.
 fn customer(commit: &Commit) -> Option<Customer> {
@@ -209,6 +216,7 @@ async fn write_batch(
     let stale = stale(&mut transaction, node, &left).await?;
     let written: Vec<&Commit> = commits.iter().copied().filter(|commit| taken.contains(&commit.id)).collect();
     rows::write(&mut transaction, &written).await?;
+    contacts::keep(&mut transaction, &written).await?;
     transaction.commit().await?;
     let outcome = |commit: &&Commit| {
         let interaction = commit.id.interaction.clone();

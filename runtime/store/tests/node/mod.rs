@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 pub const TENANT: &str = "riverside";
 /// Monday 2026-11-23, 16:04 UTC: in Chicago, when texts may be sent.
-const MONDAY: Micros = 1_795_449_840_000_000;
+pub const MONDAY: Micros = 1_795_449_840_000_000;
 /// How long a node may take to go on.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -171,7 +171,7 @@ impl Node {
     }
 }
 
-fn definitions() -> Files {
+pub fn definitions() -> Files {
     let (root, mut files) = (Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows")), Files::new());
     for folder in ["", "policies", "rules", "healthcare-balance", "healthcare-balance/templates"] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
@@ -185,7 +185,7 @@ fn definitions() -> Files {
     files
 }
 
-fn connectors() -> BTreeMap<String, ConnectorFacts> {
+pub fn connectors() -> BTreeMap<String, ConnectorFacts> {
     let facts = |kind, fields: &[&str], function: &str, class: &str| ConnectorFacts {
         kind,
         vendor: String::new(),
@@ -205,7 +205,7 @@ fn connectors() -> BTreeMap<String, ConnectorFacts> {
     ])
 }
 
-fn consents() -> CustomerState {
+pub fn consents() -> CustomerState {
     let zone = |source: &str| ZoneEvidence { zone: "America/Chicago".into(), source: source.into() };
     let consent = Consent {
         purpose: "billing".into(),
@@ -223,7 +223,7 @@ fn consents() -> CustomerState {
     }
 }
 
-fn fields() -> Vec<(String, SecretString)> {
+pub fn fields() -> Vec<(String, SecretString)> {
     let field = |path: &str, value: &str| (path.to_owned(), SecretString::from(value.to_owned()));
     vec![
         field("patient.name", "Ada Example"),
