@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -15,6 +15,7 @@ struct Server {
     /// Its stdin and stdout: a line to restart it, and the line that it answers with.
     ends: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
     folder: String,
+    _running: Child,
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -23,11 +24,10 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 fn server() -> &'static Server {
     SERVER.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/postgres");
-        let mut running =
-            Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("tests/postgres");
+        let mut running = Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut ends = (running.stdin.take().unwrap(), BufReader::new(running.stdout.take().unwrap()));
         let folder = said(&mut ends.1);
-        Server { ends: Mutex::new(ends), folder }
+        Server { ends: Mutex::new(ends), folder, _running: running }
     })
 }
 
