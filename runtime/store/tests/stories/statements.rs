@@ -21,7 +21,19 @@ pub fn of(back_end: &str) -> BTreeSet<String> {
         }
     }
     found.retain(|text| BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)));
-    found
+    found.into_iter().map(whole).collect()
+}
+
+/// A beginning that rows are added to at run time (`INSERT INTO t (a, b)`), with a row.
+fn whole(text: String) -> String {
+    let columns = text.strip_prefix("INSERT ").and_then(|rest| rest.split_once('(')?.1.strip_suffix(')'));
+    match columns {
+        Some(columns) if !columns.contains('(') => {
+            let row: Vec<&str> = columns.split(',').map(|_| "NULL").collect();
+            format!("{text} VALUES ({})", row.join(", "))
+        }
+        _ => text,
+    }
 }
 
 /// The string literals of a source, with its tests left out.
