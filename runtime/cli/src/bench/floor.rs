@@ -35,7 +35,7 @@ impl Floor {
             std::fs::create_dir_all(made).map_err(|error| crate::failure::Failure::write(made, &error))?;
         }
         let many = SqliteStore::floor(&many, rows, ROW, 64).await?;
-        let few = SqliteStore::floor(&few, rows.div_ceil(20), ROW, 1).await?;
+        let few = SqliteStore::floor(&few, rows.div_ceil(20).max(STEPS), ROW, 1).await?;
         let mut tens: Vec<Duration> = few.waits.chunks_exact(STEPS).map(|ten| ten.iter().sum()).collect();
         Ok(Floor {
             group_commit_rows_per_s: many.rows_per_s,
