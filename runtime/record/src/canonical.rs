@@ -18,7 +18,7 @@ pub fn text(value: &Value, depth: usize) -> Result<String, RecordError> {
     into_text(out)
 }
 
-/// Bytes that [`write`] and [`write_text`] made.
+/// Bytes that [`write()`] and [`write_text`] made.
 pub(crate) fn into_text(bytes: Vec<u8>) -> Result<String, RecordError> {
     String::from_utf8(bytes).map_err(|error| RecordError::NotCanonical { why: error.to_string() })
 }
