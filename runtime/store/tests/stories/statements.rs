@@ -16,6 +16,8 @@ pub fn of(back_end: &str) -> BTreeSet<String> {
             match path.extension() {
                 None => folders.push(path),
                 Some(_) if path.ends_with("tests.rs") => {}
+                // What a bench compares with has a database of its own.
+                Some(_) if path.ends_with("floor.rs") => {}
                 Some(_) => found.extend(literals(&std::fs::read_to_string(path).unwrap())),
             }
         }
