@@ -227,7 +227,9 @@ fn taking_away_the_line_alone_is_enough() {
 
 #[test]
 fn a_slot_for_a_field_that_is_not_granted_is_refused() {
-    let project = with_grant("brightline-sim", |yaml| yaml.replace("fields: [patient.mobile]", "fields: []"));
+    let project = with_grant("brightline-sim", |yaml| {
+        yaml.replace("fields: [customer.mobile, patient.mobile]", "fields: [customer.mobile]")
+    });
     let output = run_in(&project, &["connector", "vet"]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
