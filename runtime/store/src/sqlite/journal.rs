@@ -214,6 +214,7 @@ pub(super) fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Resul
         if let Some(known) = commit.known.clone() {
             keep_known(desk, &commit.id.tenant, known).await?;
         }
+        desk.lengths.forget(&commit.id);
         if !turns::follow(desk, &[&commit]).await?.into_iter().all(|follows| follows) {
             return Err(StoreError::Conflict { interaction: commit.id.interaction });
         }

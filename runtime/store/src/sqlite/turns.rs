@@ -34,6 +34,11 @@ const VALUES: [&str; 3] = rows!("INSERT INTO sealed (tenant, interaction, name, 
 pub(super) struct Lengths(HashMap<RunId, u64>);
 
 impl Lengths {
+    /// A turn that goes alone is told what is so, not what was remembered.
+    pub fn forget(&mut self, id: &RunId) {
+        self.0.remove(id);
+    }
+
     /// After a commit: what these turns have made of their records.
     pub fn remember<'c>(&mut self, written: impl Iterator<Item = &'c Commit>) {
         if self.0.len() > MAX_KNOWN {

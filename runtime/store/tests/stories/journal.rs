@@ -80,6 +80,19 @@ pub async fn a_record_has_no_gaps<P: Place>(place: P) {
     store.commit(next.clone().turn(1)).await.unwrap();
 }
 
+pub async fn an_old_author_is_told_so_after_a_turn_that_went_alone<P: Place>(place: P) {
+    let store = place.open().await;
+    let mut author = Author::new("int_1");
+    store.commit(author.turn(1)).await.unwrap();
+    let mut old = author.clone();
+    store.deliver(&author.id, "d1", "mail", 5).await.unwrap();
+    let mut taking = author.turn(1);
+    taking.consumed = store.inbox(&author.id, 9).await.unwrap().iter().map(|d| d.number).collect();
+    store.commit(taking).await.unwrap();
+    assert!(matches!(store.commit(old.turn(1)).await, Err(StoreError::Conflict { .. })));
+    assert_eq!(store.record(&author.id).await.unwrap().len(), 2);
+}
+
 pub async fn one_conflict_does_not_undo_its_neighbours<P: Place>(place: P) {
     let store = place.open().await;
     let mut taken = Author::new("int_taken");

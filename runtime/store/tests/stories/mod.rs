@@ -21,6 +21,7 @@ macro_rules! on_each {
             a_record_reads_back_in_order,
             a_commit_happens_whole_or_not_at_all,
             a_record_has_no_gaps,
+            an_old_author_is_told_so_after_a_turn_that_went_alone,
             one_conflict_does_not_undo_its_neighbours,
             of_many_authors_of_one_event_one_wins,
             tenants_do_not_meet,
