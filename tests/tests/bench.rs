@@ -33,6 +33,16 @@ fn each_workload_is_measured_beside_its_floor() {
     assert_eq!((of("W1")["n"].as_u64(), of("W1")["err"].as_u64()), (Some(8), Some(0)));
 }
 
+#[test]
+fn made_up_customers_are_measured_beside_their_records() {
+    let told = lines(&selvedge(["bench", "simulate", "--customers=20", "--json"]));
+    for field in ["wall_s", "cpu_ms_per_customer", "customers_per_s", "times_floor"] {
+        assert!(told[0][field].is_number(), "it says nothing of `{field}`: {}", told[0]);
+    }
+    assert!(told[0]["floor"]["events_sealed_and_read_s"].is_number(), "{}", told[0]);
+    assert!(told[0]["events"].as_u64().unwrap() > 20 * 5, "{}", told[0]);
+}
+
 /// `SELVEDGE_KILLS` and `SELVEDGE_SEED` ask for more, or for the same again.
 #[test]
 fn kills_under_load_lose_nothing_and_double_nothing() {

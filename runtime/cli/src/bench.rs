@@ -7,6 +7,7 @@ mod crash;
 mod floor;
 mod load;
 mod meter;
+mod simulate;
 mod stage;
 mod steps;
 
@@ -24,6 +25,8 @@ pub enum Command {
     Steps(steps::Arguments),
     /// Kill a node at random moments under load, and count what was lost or done twice.
     Crash(crash::Arguments),
+    /// Made-up customers through a workflow, as `workflow simulate` plays them.
+    Simulate(simulate::Arguments),
     /// The node that `crash` kills.
     #[command(hide = true)]
     Load(LoadArguments),
@@ -33,6 +36,7 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
     match command {
         Command::Steps(arguments) => steps::run(arguments).await,
         Command::Crash(arguments) => crash::run(arguments).await,
+        Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Load(arguments) => load::run(arguments).await,
     }
 }

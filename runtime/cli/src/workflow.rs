@@ -9,7 +9,7 @@ mod mutants;
 mod publish;
 mod rehearsal;
 mod schema;
-mod simulate;
+pub mod simulate;
 mod test;
 
 use std::collections::BTreeMap;
@@ -153,7 +153,7 @@ impl House {
 
     /// The one workflow of this name or at this path, compiled and proved. One from elsewhere is checked against the
     /// house's dictionary, rules and grants.
-    fn one(workflow: &str) -> miette::Result<Result<Definition, Vec<Diagnostic>>> {
+    pub fn one(workflow: &str) -> miette::Result<Result<Definition, Vec<Diagnostic>>> {
         let mut house = match House::open()? {
             Ok(house) => house,
             Err(problems) => return Ok(Err(problems)),
@@ -189,7 +189,7 @@ impl House {
 }
 
 /// Prints what a person has to mend, and answers that what was checked does not hold.
-fn report(findings: &[Diagnostic], json: bool) -> miette::Result<ExitCode> {
+pub fn report(findings: &[Diagnostic], json: bool) -> miette::Result<ExitCode> {
     if json {
         say!("{}", serde_json::json!({ "findings": findings }));
     } else {

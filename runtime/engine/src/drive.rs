@@ -151,6 +151,7 @@ impl Engine {
                 Next::Park | Next::Over if slot.mail.load(Ordering::Acquire) => {}
                 Next::Park | Next::Over => {
                     if self.park(&mut turn).await? {
+                        self.inner.folds.keep(&turn.run);
                         return Ok(turn.run);
                     }
                 }

@@ -16,6 +16,7 @@ use crate::definition::Definition;
 use crate::drive::Driven;
 use crate::error::{EngineError, StoreError};
 use crate::fact::Fact;
+use crate::folds::Folds;
 use crate::health::Condition;
 use crate::ports::store::{Claim, Lease, Listed, RunId, Store};
 use crate::ports::{Clock, Connectors, Micros, News, Random, Webhook, WebhookFault};
@@ -85,6 +86,7 @@ pub struct Engine {
 pub(crate) struct Inner {
     pub(crate) parts: Parts,
     pub(crate) values: Values,
+    pub(crate) folds: Folds,
     /// Security codes, in memory only.
     pub(crate) codes: Transient,
     definitions: Mutex<HashMap<(String, String), Arc<Definition>>>,
@@ -135,6 +137,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 parts,
                 values,
+                folds: Folds::default(),
                 codes: Transient::new(),
                 definitions: Mutex::default(),
                 slots: Mutex::default(),
@@ -438,7 +441,14 @@ impl Engine {
 
     /// The state of a run, from its record.
     pub async fn run_state(&self, id: &RunId) -> Result<Run, EngineError> {
-        Run::fold(id, &self.store().record(id).await?)
+        if let Some(last) = self.store().last(id).await?
+            && let Some(run) = self.inner.folds.up_to(id, &last)
+        {
+            return Ok(run);
+        }
+        let run = Run::fold(id, &self.store().record(id).await?)?;
+        self.inner.folds.keep(&run);
+        Ok(run)
     }
 
     /// The events of a record, in order.

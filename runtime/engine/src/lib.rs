@@ -18,6 +18,7 @@ mod engine;
 pub mod error;
 mod evidence;
 pub mod fact;
+mod folds;
 pub mod health;
 pub mod inbound;
 pub mod money;

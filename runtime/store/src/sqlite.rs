@@ -6,7 +6,6 @@ mod customers;
 mod definitions;
 mod floor;
 mod journal;
-mod leases;
 mod log;
 mod open;
 mod retention;
@@ -19,11 +18,12 @@ pub mod writer;
 
 use std::sync::Arc;
 
-use leases::Leases;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::store::Trouble;
 use sqlx::SqlitePool;
 use writer::Writer;
+
+use crate::leases::Leases;
 
 pub use floor::Floor;
 pub use open::SCHEMA;

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-mod both;
+mod alike;
 #[allow(dead_code, reason = "shared with the stories of the nodes")]
 mod server;
 mod stories;

@@ -23,6 +23,13 @@ impl MasterKey {
     pub fn load_or_create(dir: &Path, random: &dyn Fn(&mut [u8])) -> Result<MasterKey, VaultError> {
         load_or_create_seed(dir, MASTER_KEY_FILE, random).map(MasterKey)
     }
+
+    /// A key that lies in no file: what is sealed under it can be opened as long as the process runs.
+    pub fn passing(random: &dyn Fn(&mut [u8])) -> MasterKey {
+        let mut key = Zeroizing::new([0; 32]);
+        random(key.as_mut());
+        MasterKey(key)
+    }
 }
 
 /// The 32 bytes in `dir/name`, made from `random` on the first call. A folder made for them is its owner's alone.

@@ -1,4 +1,4 @@
-//! A run on the real engine, alone: a store of its own that is gone afterwards, a clock that is moved, vendors that
+//! A run on the real engine, alone: a store in memory, a clock that is moved, vendors that
 //! answer as they are told. Stories and simulations are played on it, thirty days in a few milliseconds.
 //!
 //! Nothing runs by itself: the run is driven to its next wait, then either somebody does something or the clock is
@@ -9,11 +9,9 @@ pub mod told;
 mod vendors;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use miette::IntoDiagnostic;
 use secrecy::SecretString;
 use selvedge_engine::ports::store::RunId;
 use selvedge_engine::ports::{Clock, Micros};
@@ -21,6 +19,7 @@ use selvedge_engine::run::{At, Phase};
 use selvedge_engine::{Definition, Engine, Run, Settings, Who};
 use selvedge_policy::CustomerState;
 use selvedge_record::Event;
+use selvedge_store::MemoryStore;
 use selvedge_workflow::dictionary::FieldType;
 
 pub use people::Asked;
@@ -30,7 +29,7 @@ pub use vendors::{Reply, Script, Scripted};
 use crate::clock::StillClock;
 use crate::failure::Failure;
 use crate::home;
-use crate::node::Folder;
+use crate::node::Keys;
 
 /// The tenant of a rehearsal.
 const TENANT: &str = "rehearsal";
@@ -59,8 +58,6 @@ pub struct Rehearsal {
     pub vendors: Arc<Scripted>,
     /// How many texts the customers wrote.
     texts: AtomicUsize,
-    /// Gone with the rehearsal.
-    _place: tempfile::TempDir,
 }
 
 impl Rehearsal {
@@ -71,19 +68,17 @@ impl Rehearsal {
         now: Micros,
         script: Script,
     ) -> miette::Result<Rehearsal> {
-        let place = tempfile::Builder::new().prefix("selvedge-rehearsal-").tempdir_in(in_memory()).into_diagnostic()?;
-        let folder = Folder::open(place.path(), None).await?;
         let clock = Arc::new(StillClock::at(now));
         let connectors = definition.plan.uses.values().cloned().collect();
         let vendors = Arc::new(Scripted::new(clock.clone(), connectors, script));
         let opt_out = home::opt_out(&definition.files)?;
         let settings = Settings { sender: sender.clone(), public_url: PAGE.into(), opt_out };
-        let engine = folder.engine(vendors.clone(), clock.clone(), settings);
+        let engine = Keys::passing()?.engine(Arc::new(MemoryStore::new()), vendors.clone(), clock.clone(), settings);
         let published = engine
             .publish(TENANT, &definition.files, &definition.plan.workflow, &definition.connectors)
             .await?
             .map_err(|findings| Failure::Findings { findings })?;
-        Ok(Rehearsal { definition: published, engine, clock, vendors, texts: AtomicUsize::new(0), _place: place })
+        Ok(Rehearsal { definition: published, engine, clock, vendors, texts: AtomicUsize::new(0) })
     }
 
     /// The time of the story.
@@ -174,12 +169,6 @@ impl Rehearsal {
     pub async fn events(&self, id: &RunId) -> miette::Result<Vec<Event>> {
         Ok(self.engine.events(id).await?)
     }
-}
-
-/// A folder in memory where the system has one: nothing of a rehearsal needs to survive it.
-fn in_memory() -> PathBuf {
-    let shared = PathBuf::from("/dev/shm");
-    if shared.is_dir() { shared } else { std::env::temp_dir() }
 }
 
 /// In which words a run that is not over stands there.

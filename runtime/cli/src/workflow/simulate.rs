@@ -47,24 +47,30 @@ pub async fn run(arguments: Arguments) -> miette::Result<ExitCode> {
         Ok(definition) => Arc::new(definition),
         Err(findings) => return report(&findings, arguments.json),
     };
-    // Each share has an engine of its own; what comes of a customer depends on nobody else.
-    let shares = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
-    let mut running = JoinSet::new();
-    for share in 0..shares {
-        let (definition, seed) = (definition.clone(), arguments.seed);
-        let numbers: Vec<u32> = (0..arguments.customers).filter(|number| number % shares == share).collect();
-        running.spawn(async move { play(&definition, seed, &numbers).await });
-    }
-    let mut tally = Tally::default();
-    for played in running.join_all().await {
-        tally.add(played?);
-    }
+    let tally = simulate(&definition, arguments.customers, arguments.seed).await?;
     if arguments.json {
         say!("{}", tally.json(&definition.plan.workflow, arguments.seed));
     } else {
         tally.print(&definition.plan.workflow, arguments.seed);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// So many customers through a workflow. Each share of them has an engine of its own; what comes of a customer depends on
+/// nobody else.
+pub async fn simulate(definition: &Arc<Definition>, customers: u32, seed: u64) -> miette::Result<Tally> {
+    let shares = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+    let mut running = JoinSet::new();
+    for share in 0..shares {
+        let definition = definition.clone();
+        let numbers: Vec<u32> = (0..customers).filter(|number| number % shares == share).collect();
+        running.spawn(async move { play(&definition, seed, &numbers).await });
+    }
+    let mut tally = Tally::default();
+    for played in running.join_all().await {
+        tally.add(played?);
+    }
+    Ok(tally)
 }
 
 /// Plays these customers on one engine, in the order in which things happen.

@@ -7,9 +7,9 @@ use selvedge_engine::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::leases::Leases;
 use super::writer::{Watch, Writer};
 use super::{SqliteStore, log, unavailable};
+use crate::leases::Leases;
 
 /// The schema that this binary writes.
 pub const SCHEMA: i64 = 5;

@@ -10,6 +10,7 @@ pub mod log;
 pub mod model;
 pub mod operate;
 pub mod safe;
+#[allow(dead_code, reason = "a store without SQL has no statements")]
 pub mod statements;
 pub mod support;
 pub mod switches;

@@ -167,6 +167,7 @@ impl Walk {
             contacts: sent.len(),
             parts: sent.iter().map(|sent| segments(&sent.text()).count).sum(),
             lookups: events.iter().filter(|e| e.kind == "effect.intended" && e.data["function"] == "check").count(),
+            events: events.len(),
             charges: stage.vendors.charges(&id.interaction).into_iter().map(|charge| charge.amount).collect(),
         })
     }

@@ -26,12 +26,16 @@ pub struct Outcome {
     pub lookups: usize,
     /// Money that was taken.
     pub charges: Vec<Money>,
+    /// Events that were written.
+    pub events: usize,
 }
 
 /// The sums.
 #[derive(Default)]
 pub struct Tally {
     customers: usize,
+    /// Events in all records together.
+    pub events: usize,
     endings: BTreeMap<String, usize>,
     /// Path and ending.
     paths: BTreeMap<String, usize>,
@@ -49,6 +53,7 @@ impl Tally {
     /// Counts one customer.
     pub fn count(&mut self, outcome: Outcome) {
         self.customers += 1;
+        self.events += outcome.events;
         *self.paths.entry(format!("{} ({})", outcome.path.join(" → "), outcome.ending)).or_default() += 1;
         *self.endings.entry(outcome.ending).or_default() += 1;
         for decided in outcome.decisions {
@@ -73,6 +78,7 @@ impl Tally {
             }
         }
         self.customers += other.customers;
+        self.events += other.events;
         sum(&mut self.endings, other.endings);
         sum(&mut self.paths, other.paths);
         sum(&mut self.refusals, other.refusals);

@@ -1,4 +1,4 @@
-//! The two back ends side by side: the same operations, drawn at random, get the same answers.
+//! All stores side by side: the same operations, drawn at random, get the same answers.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::store::*;
-use selvedge_store::SqliteStore;
+use selvedge_store::{MemoryStore, SqliteStore};
 
 /// How many runs and how many of everything else there are.
 const FEW: usize = 3;
@@ -128,7 +128,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// One store with what its callers remember: leases are its own, everything else is the same on both.
+/// One store with what its callers remember: leases are its own, everything else is the same on all.
 struct Side<S> {
     store: S,
     /// The lease that was last given of each run, and the one before.
@@ -301,10 +301,10 @@ fn session() -> Session {
     }
 }
 
-/// The same acts on both; a failure prints the shortest story that differs and the seed that drew it
+/// The same acts on all; a failure prints the shortest story that differs and the seed that drew it
 /// (`PROPTEST_RNG_SEED`).
 #[test]
-fn both_stores_give_the_same_answers() {
+fn all_stores_give_the_same_answers() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() };
     let told = TestRunner::new(config).run(&proptest::collection::vec(act(), 1..40), |acts| {
@@ -313,9 +313,15 @@ fn both_stores_give_the_same_answers() {
             let place = Database::fresh().await;
             let mut sqlite = Side::new(SqliteStore::open(folder.path()).await.unwrap());
             let mut postgres = Side::new(place.open().await);
+            let mut memory = Side::new(MemoryStore::new());
             for act in &acts {
-                assert_eq!(sqlite.play(act).await, postgres.play(act).await, "{act:?}");
-                assert_eq!(sqlite.look().await, postgres.look().await, "after {act:?}");
+                let (said, seen) = (memory.play(act).await, memory.look().await);
+                assert_eq!(
+                    (sqlite.play(act).await, sqlite.look().await),
+                    (said.clone(), seen.clone()),
+                    "SQLite: {act:?}"
+                );
+                assert_eq!((postgres.play(act).await, postgres.look().await), (said, seen), "PostgreSQL: {act:?}");
             }
             place.close(postgres.store).await;
         });

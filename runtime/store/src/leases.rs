@@ -1,4 +1,5 @@
-//! Who drives which run. One node owns the folder (`node.lock`), so its leases lie in memory and end with it.
+//! Who drives which run, where one node has the store to itself: a folder with its `node.lock`, or a store in memory. The
+//! leases lie in memory and end with the node.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
