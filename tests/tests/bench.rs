@@ -43,6 +43,13 @@ fn made_up_customers_are_measured_beside_their_records() {
     assert!(told[0]["events"].as_u64().unwrap() > 20 * 5, "{}", told[0]);
 }
 
+#[test]
+fn a_start_is_measured_beside_its_yaml() {
+    let told = lines(&selvedge(["bench", "start", "--workflows=12", "--json"]));
+    assert_eq!(told[0]["workflows"], 12);
+    assert!(told[0]["wall_s"].is_number() && told[0]["floor"]["yaml_alone_s"].is_number(), "{}", told[0]);
+}
+
 /// `SELVEDGE_KILLS` and `SELVEDGE_SEED` ask for more, or for the same again.
 #[test]
 fn kills_under_load_lose_nothing_and_double_nothing() {

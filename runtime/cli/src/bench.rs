@@ -9,6 +9,7 @@ mod load;
 mod meter;
 mod simulate;
 mod stage;
+mod start;
 mod steps;
 
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ pub enum Command {
     Crash(crash::Arguments),
     /// Made-up customers through a workflow, as `workflow simulate` plays them.
     Simulate(simulate::Arguments),
+    /// Workflows compiled and proved, as a node does before it takes work.
+    Start(start::Arguments),
     /// The node that `crash` kills.
     #[command(hide = true)]
     Load(LoadArguments),
@@ -37,6 +40,7 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Steps(arguments) => steps::run(arguments).await,
         Command::Crash(arguments) => crash::run(arguments).await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
+        Command::Start(arguments) => start::run(&arguments),
         Command::Load(arguments) => load::run(arguments).await,
     }
 }

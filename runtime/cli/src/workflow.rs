@@ -127,7 +127,7 @@ pub struct House {
 
 impl House {
     /// Reads all of it. Manifests and grants with mistakes come back as findings.
-    fn open() -> miette::Result<Result<House, Vec<Diagnostic>>> {
+    pub fn open() -> miette::Result<Result<House, Vec<Diagnostic>>> {
         let home = home::find()?;
         let files = home::definitions(&home)?;
         let (connectors, problems) = facts(&home)?;
@@ -135,7 +135,7 @@ impl House {
     }
 
     /// The names of all workflows.
-    fn workflows(&self) -> Vec<String> {
+    pub fn workflows(&self) -> Vec<String> {
         let names = self.files.keys().filter_map(|path| path.strip_suffix("/workflow.yaml"));
         names.filter(|name| !name.contains('/')).map(str::to_owned).collect()
     }

@@ -12,11 +12,16 @@ use selvedge_workflow::{Files, compile};
 #[allow(dead_code, reason = "a part of what the stories share is used here")]
 mod house;
 
-/// The shipped workflow with so many steps: after the verification, one disclosure after the other.
+/// The shipped workflow with so many steps: after the verification, one after the other of those that can stand there.
 fn workflow(steps: usize) -> String {
     let text = &house::files()[house::WORKFLOW];
     let head = &text[..text.find("  - disclose:").unwrap()];
-    let more = (1..steps).map(|n| format!("  - disclose: {{ id: s{n}, fields: [account.balance], over: call }}\n"));
+    let more = (1..steps).map(|n| match n % 2 {
+        0 => format!("  - disclose: {{ id: s{n}, fields: [account.balance], over: call }}\n"),
+        _ => {
+            format!("  - ask: {{ id: s{n}, question: Well?, of: clerk, answers: [a, b], within: 1s, otherwise: a }}\n")
+        }
+    });
     head.replace("  cards: northgate-cards\n", "") + &more.collect::<String>()
 }
 

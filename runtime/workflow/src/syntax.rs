@@ -308,6 +308,12 @@ impl Workflow {
     /// The step of this id.
     #[must_use]
     pub fn step(&self, id: &str) -> Option<&Step> {
-        self.every_step().into_iter().find(|step| step.id.value == id)
+        fn find<'a>(steps: &'a [Step], id: &str) -> Option<&'a Step> {
+            steps.iter().find_map(|step| match step.id.value == id {
+                true => Some(step),
+                false => step.kind.inner().into_iter().find_map(|inner| find(inner, id)),
+            })
+        }
+        find(&self.steps, id)
     }
 }
