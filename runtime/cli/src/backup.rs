@@ -73,7 +73,7 @@ struct Manifest {
 /// Takes a backup and verifies it.
 pub async fn backup(arguments: Backup) -> miette::Result<ExitCode> {
     let data = data_or_demo(arguments.data)?;
-    let folder = Folder::beside(&data).await?;
+    let folder = Folder::beside(&data, false).await?;
     refuse_if_filled(&arguments.output)?;
     let draft = beside(&arguments.output)?;
     let made = make(&folder, &draft).await.and_then(|manifest| {

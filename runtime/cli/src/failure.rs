@@ -146,6 +146,32 @@ pub enum Failure {
         /// As given.
         given: String,
     },
+    /// Customers that cannot be imported as they are.
+    #[error("{}", all(.findings))]
+    #[diagnostic(code(C940), help("mend them in the file; nothing was imported"))]
+    NotImported {
+        /// All at once; without values.
+        findings: Vec<Finding>,
+    },
+    /// A name that is none.
+    #[error("the {what} has no name that can stand in a record")]
+    #[diagnostic(code(C941), help("use letters, digits and `-`, `_`, `.`, `@`, at most 64"))]
+    NoName {
+        /// Whose.
+        what: &'static str,
+    },
+    /// A function that may do nothing.
+    #[error("the access policy permits nothing to `{function}`")]
+    #[diagnostic(
+        code(C942),
+        help(
+            "take a function that `workflows/policies/access.cedar` names, or write the lines that permit it something"
+        )
+    )]
+    NoFunction {
+        /// As given.
+        function: String,
+    },
     /// A node that was told nothing.
     #[error("there is no `{file}`")]
     #[diagnostic(

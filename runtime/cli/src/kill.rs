@@ -9,8 +9,8 @@ use selvedge_engine::Who;
 use selvedge_engine::switches::{Killed, Over, Scope, Switch};
 use selvedge_record::time::to_rfc3339;
 
+use crate::beside::Beside;
 use crate::data_or_demo;
-use crate::record::{TENANT, reader};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -93,7 +93,8 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Tenant(to_stop) => stop(Over::Tenant, to_stop).await,
         Command::List { json, data } => list(&data_or_demo(data)?, json).await,
         Command::Lift { switch, act } => {
-            reader(&act.data()?).await?.lift(TENANT, &switch, &act.reason, &act.who()).await?;
+            let Beside { engine, tenant, .. } = Beside::open(&act.data()?).await?;
+            engine.lift(&tenant, &switch, &act.reason, &act.who()).await?;
             say!("{switch} is lifted; what it halted goes on");
             Ok(ExitCode::SUCCESS)
         }
@@ -101,8 +102,8 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
 }
 
 async fn stop(over: Over, ToStop { name, json, act }: ToStop) -> miette::Result<ExitCode> {
-    let engine = reader(&act.data()?).await?;
-    let killed = engine.kill(TENANT, Scope { over, name }, &act.reason, &act.who()).await?;
+    let Beside { engine, tenant, .. } = Beside::open(&act.data()?).await?;
+    let killed = engine.kill(&tenant, Scope { over, name }, &act.reason, &act.who()).await?;
     if json {
         say!("{}", serde_json::json!(killed));
     } else {
@@ -129,7 +130,8 @@ fn print(Killed { switch, under_way }: &Killed) {
 }
 
 async fn list(data: &Path, json: bool) -> miette::Result<ExitCode> {
-    let board = reader(data).await?.read_board(TENANT).await?;
+    let Beside { engine, tenant, .. } = Beside::open(data).await?;
+    let board = engine.read_board(&tenant).await?;
     let newest: Vec<&Switch> = board.switches().iter().rev().collect();
     if json {
         say!("{}", serde_json::json!(newest));

@@ -6,8 +6,11 @@
 mod print;
 mod backup;
 mod bench;
+mod beside;
 mod clock;
 mod connector;
+mod csv;
+mod customer;
 mod demo;
 mod failure;
 mod home;
@@ -20,6 +23,7 @@ mod retention;
 mod rules;
 mod run;
 mod serve;
+mod staff;
 mod workflow;
 
 use std::path::PathBuf;
@@ -53,6 +57,12 @@ enum Command {
     Restore(backup::Restore),
     /// Run a node, on SQLite or on a PostgreSQL that many nodes share.
     Serve(serve::Arguments),
+    /// Bring customers in.
+    #[command(subcommand)]
+    Customer(customer::Command),
+    /// Sign colleagues in.
+    #[command(subcommand)]
+    Staff(staff::Command),
     /// List, export, verify and read records.
     #[command(subcommand)]
     Record(record::Command),
@@ -110,6 +120,8 @@ fn main() -> ExitCode {
             Command::Backup(arguments) => backup::backup(arguments).await,
             Command::Restore(arguments) => backup::restore(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Customer(command) => customer::run(command).await,
+            Command::Staff(command) => staff::run(command).await,
             Command::Record(command) => record::run(command).await,
             Command::Run(command) => run::run(command).await,
             Command::Kill(command) => kill::run(command).await,

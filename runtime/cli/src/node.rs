@@ -22,6 +22,8 @@ use selvedge_vault::{MasterKey, Scope, Vault, WrappedKey, load_or_create_seed};
 use crate::clock::SystemRandom;
 use crate::failure::Failure as Fault;
 
+/// Where a database's address is looked for when it is not on the command line.
+pub const DATABASE: &str = "SELVEDGE_DATABASE";
 /// The file that a running node holds a lock on.
 pub const LOCK: &str = "node.lock";
 /// Where the node's public key is kept for whoever verifies.
@@ -83,6 +85,12 @@ impl Keys {
         let (random, vault, log_key) = (Arc::new(SystemRandom), self.vault.clone(), self.log_key.clone());
         Engine::new(Parts { store, connectors, clock, random, vault, log_key, settings })
     }
+
+    /// An engine that reads and exports and calls nobody.
+    pub fn reader(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Engine {
+        let settings = Settings { sender: BTreeMap::new(), public_url: String::new(), opt_out: OptOut::default() };
+        self.engine(store, Arc::new(Nobody), clock, settings)
+    }
 }
 
 impl Folder {
@@ -93,9 +101,14 @@ impl Folder {
         Folder::with(path, watch, Some(lock)).await
     }
 
-    /// Opens a data folder beside the node that may run in it, to read and export.
-    pub async fn beside(path: &Path) -> miette::Result<Folder> {
-        if !path.join("selvedge.db").is_file() {
+    /// Whether records are in this folder.
+    pub fn is_at(path: &Path) -> bool {
+        path.join("selvedge.db").is_file()
+    }
+
+    /// Opens a data folder beside the node that may run in it; `new`: it need hold no records yet.
+    pub async fn beside(path: &Path, new: bool) -> miette::Result<Folder> {
+        if !new && !Folder::is_at(path) {
             return Err(Fault::NoData { folder: path.display().to_string() }.into());
         }
         Folder::with(path, None, None).await
@@ -132,8 +145,7 @@ impl Folder {
 
     /// An engine that reads and exports and calls nobody.
     pub fn reader(&self, clock: Arc<dyn Clock>) -> Engine {
-        let settings = Settings { sender: BTreeMap::new(), public_url: String::new(), opt_out: OptOut::default() };
-        self.engine(Arc::new(Nobody), clock, settings)
+        self.keys.reader(Arc::new(self.store.clone()), clock)
     }
 }
 

@@ -3,16 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Subcommand;
-use selvedge_engine::ports::store::RunId;
 use selvedge_record::pack::MAX_PACK_BYTES;
 use selvedge_record::{LogVerifier, Verified};
 
-use crate::clock::StoryClock;
+use crate::beside::Beside;
 use crate::failure::Failure;
-use crate::node::Folder;
 use crate::{data_or_demo, exit, print};
 
 /// The tenant of a data folder made by the demonstration.
@@ -77,22 +74,15 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Verify { file, key, json } => verify(&file, key.as_deref(), json),
         Command::Show { file, key } => show(&file, key.as_deref()),
         Command::Key { data } => {
-            say!("{}", Folder::beside(&data_or_demo(data)?).await?.keys.log_key.verifier());
+            say!("{}", Beside::open(&data_or_demo(data)?).await?.keys.log_key.verifier());
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-/// An engine over a data folder, beside the node that may run in it. It calls nobody.
-pub async fn reader(data: &Path) -> miette::Result<selvedge_engine::Engine> {
-    let folder = Folder::beside(data).await?;
-    // What is written with this time, such as a kill switch, must not stand before what is there.
-    let clock = StoryClock::at(folder.newest().await?.unwrap_or(0));
-    Ok(folder.reader(Arc::new(clock)))
-}
-
 async fn list(data: &Path) -> miette::Result<ExitCode> {
-    for listed in reader(data).await?.list(TENANT, 1000).await? {
+    let Beside { engine, tenant, .. } = Beside::open(data).await?;
+    for listed in engine.list(&tenant, 1000).await? {
         let opened = selvedge_record::time::to_rfc3339(listed.summary.opened)?;
         say!("{}  {}  {}  {}", listed.interaction, opened, listed.summary.workflow, listed.summary.at);
     }
@@ -105,8 +95,8 @@ async fn export(
     output: Option<PathBuf>,
     open: &[String],
 ) -> miette::Result<ExitCode> {
-    let id = RunId { tenant: TENANT.into(), interaction };
-    let pack = reader(data).await?.export(&id, open).await?;
+    let beside = Beside::open(data).await?;
+    let pack = beside.engine.export(&beside.id(interaction), open).await?;
     match output {
         Some(path) => {
             std::fs::write(&path, &pack).map_err(|e| Failure::write(&path, &e))?;

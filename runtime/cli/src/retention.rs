@@ -1,27 +1,22 @@
 //! `selvedge retention …` and `selvedge hold …`: what is due to be destroyed by which rule, and what is held all the
 //! same; beside the node that may run in the data folder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Subcommand;
-use selvedge_engine::Engine;
 use selvedge_engine::definition::RETENTION;
 use selvedge_policy::Retention;
 use selvedge_record::time::to_rfc3339;
 use selvedge_workflow::Files;
 
-use crate::clock::{StoryClock, wall};
+use crate::beside::Beside;
 use crate::failure::Failure;
 use crate::kill::{Act, operator};
-use crate::node::Folder;
-use crate::record::TENANT;
 use crate::{data_or_demo, home};
 
 /// How many lines `due` prints.
 const MAX_LISTED: usize = 1000;
-const DAY: i64 = 86_400_000_000;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -81,18 +76,12 @@ pub fn policy(files: &Files) -> Result<Retention, Failure> {
     Retention::load(RETENTION, text).map_err(|findings| Failure::Findings { findings })
 }
 
-/// An engine that knows what time it is: never before what is in the folder.
-async fn engine(data: &Path, ahead: i64) -> miette::Result<Engine> {
-    let folder = Folder::beside(data).await?;
-    let now = wall().max(folder.newest().await?.unwrap_or(0));
-    Ok(folder.reader(Arc::new(StoryClock::at(now + ahead * DAY))))
-}
-
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
     let policy = policy(&home::definitions(&home::find()?)?)?;
     match command {
         Command::Due { ahead, json, data } => {
-            let due = engine(&data_or_demo(data)?, ahead).await?.due(TENANT, &policy, MAX_LISTED).await?;
+            let Beside { engine, tenant, .. } = Beside::ahead(&data_or_demo(data)?, ahead).await?;
+            let due = engine.due(&tenant, &policy, MAX_LISTED).await?;
             if json {
                 say!("{}", serde_json::json!(due));
                 return Ok(ExitCode::SUCCESS);
@@ -107,8 +96,8 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
             }
         }
         Command::Run { who, data } => {
-            let engine = engine(&data_or_demo(data)?, 0).await?;
-            let swept = engine.destroy_due(TENANT, &operator(who.as_deref()), &policy).await?;
+            let Beside { engine, tenant, .. } = Beside::ahead(&data_or_demo(data)?, 0).await?;
+            let swept = engine.destroy_due(&tenant, &operator(who.as_deref()), &policy).await?;
             say!("{} keys destroyed, {} held", swept.destroyed, swept.held);
         }
     }
@@ -118,16 +107,18 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
 pub async fn hold(command: Hold) -> miette::Result<ExitCode> {
     match command {
         Hold::Set { on, act } => {
-            let engine = engine(&act.data()?, 0).await?;
-            let hold = engine.set_hold(TENANT, &act.who(), &on, &act.reason).await?;
+            let Beside { engine, tenant, .. } = Beside::ahead(&act.data()?, 0).await?;
+            let hold = engine.set_hold(&tenant, &act.who(), &on, &act.reason).await?;
             say!("{hold}  holds {on} until `selvedge hold lift {hold} --reason …`");
         }
         Hold::Lift { hold, act } => {
-            engine(&act.data()?, 0).await?.lift_hold(TENANT, &act.who(), &hold, &act.reason).await?;
+            let Beside { engine, tenant, .. } = Beside::ahead(&act.data()?, 0).await?;
+            engine.lift_hold(&tenant, &act.who(), &hold, &act.reason).await?;
             say!("{hold} is lifted");
         }
         Hold::List { json, data } => {
-            let holds = engine(&data_or_demo(data)?, 0).await?.holds(TENANT).await?.in_force;
+            let Beside { engine, tenant, .. } = Beside::ahead(&data_or_demo(data)?, 0).await?;
+            let holds = engine.holds(&tenant).await?.in_force;
             if json {
                 say!("{}", serde_json::json!(holds));
                 return Ok(ExitCode::SUCCESS);

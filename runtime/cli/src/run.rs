@@ -8,14 +8,13 @@ use clap::{Args, Subcommand};
 use selvedge_engine::Run;
 use selvedge_engine::decide::{MAX_ASKED, MAX_ATTEMPTS};
 use selvedge_engine::operate::Act;
-use selvedge_engine::ports::store::RunId;
 use selvedge_engine::run::Phase;
 use selvedge_record::time::to_rfc3339;
 
+use crate::beside::Beside;
 use crate::data_or_demo;
 use crate::demo::in_use;
 use crate::kill;
-use crate::record::{TENANT, reader};
 
 /// How many runs a list shows.
 const MAX_LIST: u32 = 1000;
@@ -82,8 +81,8 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
 
 async fn leave(OfRun { interaction, act }: OfRun, what: Act) -> miette::Result<ExitCode> {
     let data = act.data()?;
-    let id = RunId { tenant: TENANT.into(), interaction };
-    reader(&data).await?.leave(&id, what, &act.reason, act.who()).await?;
+    let beside = Beside::open(&data).await?;
+    beside.engine.leave(&beside.id(interaction), what, &act.reason, act.who()).await?;
     if in_use(&data) {
         say!("it lies in the run's inbox; the node takes it in within seconds");
     } else {
@@ -93,7 +92,8 @@ async fn leave(OfRun { interaction, act }: OfRun, what: Act) -> miette::Result<E
 }
 
 async fn list(data: &Path, json: bool) -> miette::Result<ExitCode> {
-    let runs = reader(data).await?.list(TENANT, MAX_LIST).await?;
+    let Beside { engine, tenant, .. } = Beside::open(data).await?;
+    let runs = engine.list(&tenant, MAX_LIST).await?;
     if json {
         say!("{}", serde_json::json!(runs));
         return Ok(ExitCode::SUCCESS);
@@ -113,7 +113,8 @@ async fn list(data: &Path, json: bool) -> miette::Result<ExitCode> {
 }
 
 async fn show(data: &Path, interaction: String) -> miette::Result<ExitCode> {
-    let run = reader(data).await?.run_state(&RunId { tenant: TENANT.into(), interaction }).await?;
+    let beside = Beside::open(data).await?;
+    let run = beside.engine.run_state(&beside.id(interaction)).await?;
     say!("{}  {}  customer {}", run.id.interaction, run.workflow, run.customer);
     say!("  stands at    {}", run.summary().at);
     if let Some(effect) = run.effect() {

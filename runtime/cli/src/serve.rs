@@ -1,7 +1,7 @@
 //! `selvedge serve`: a node. Its keys and settings are in a data folder; its records there too, on SQLite, or in a
 //! PostgreSQL that many nodes share.
 
-mod settings;
+pub mod settings;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,14 +23,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::SystemClock;
 use crate::failure::Failure;
-use crate::node::{self, Folder, Keys};
-use crate::{connector, home, log};
+use crate::node::{self, DATABASE, Folder, Keys};
+use crate::{connector, home, log, retention};
 use settings::NodeSettings;
 
 /// Who may do what.
-const ACCESS: &str = "policies/access.cedar";
-/// Where the database's address is looked for when it is not on the command line.
-const DATABASE: &str = "SELVEDGE_DATABASE";
+pub const ACCESS: &str = "policies/access.cedar";
 
 #[derive(Args)]
 pub struct Arguments {
@@ -96,12 +94,20 @@ async fn at_work(
     let parts = ServerParts {
         engine: engine.clone(),
         access,
-        tenant: settings.tenant,
+        tenant: settings.tenant.clone(),
         sender_name,
         public_url: words.public_url,
         test_mode: false,
     };
-    let driving = tokio::spawn(async move { engine.run().await });
+    let tenant = settings.tenant;
+    let driving = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.run().await }
+    });
+    let sweeping = tokio::spawn({
+        let policy = retention::policy(&files)?;
+        async move { engine.sweep(&tenant, &policy).await }
+    });
     eprintln!("listening on http://{}", listener.local_addr().into_diagnostic()?);
     let mut terminate = signal(SignalKind::terminate()).into_diagnostic()?;
     let end = async move {
@@ -112,6 +118,7 @@ async fn at_work(
     };
     let served = serve(listener, router(parts), end).await;
     driving.abort();
+    sweeping.abort();
     served.into_diagnostic()
 }
 

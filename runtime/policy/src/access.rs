@@ -94,6 +94,13 @@ impl Access {
         }
     }
 
+    /// All actions that this principal may do to `resource`.
+    #[must_use]
+    pub fn permitted(&self, principal: &Principal, resource: &Resource) -> Vec<String> {
+        let actions = self.schema.actions().map(|uid| uid.id().unescaped().to_owned());
+        actions.filter(|action| self.ask(principal, action, resource).is_ok_and(|(yes, _)| yes)).collect()
+    }
+
     /// Cedar's answer and the policies that decided it: the permits of a yes, the forbids of a no. A policy that
     /// could not be evaluated is an error: Cedar would pass over it, and it may have been a forbid.
     fn ask(&self, principal: &Principal, action: &str, resource: &Resource) -> Result<(bool, Vec<&Policy>), String> {

@@ -24,4 +24,5 @@ pub use derived::link_id;
 pub use envelope::{DataKey, Scope, Vault, WrappedKey};
 pub use error::VaultError;
 pub use keys::{MasterKey, load_or_create_seed};
+pub use number::is_phone_number;
 pub use transient::Transient;

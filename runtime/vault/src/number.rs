@@ -16,6 +16,11 @@ impl Vault {
     }
 }
 
+/// Whether this is a phone number in international form, however it is spaced.
+pub fn is_phone_number(text: &str) -> bool {
+    e164(text).is_some()
+}
+
 /// `+13125550142` from `+1 (312) 555-0142`.
 fn e164(text: &str) -> Option<String> {
     let rest = text.trim().strip_prefix('+').filter(|_| text.len() <= MAX_BYTES)?;

@@ -220,7 +220,7 @@ async fn count(
     promised: &BTreeSet<String>,
     executions: usize,
 ) -> miette::Result<Counted> {
-    let folder = Folder::beside(&ground.data).await?;
+    let folder = Folder::beside(&ground.data, false).await?;
     let engine = folder.reader(Arc::new(StoryClock::at(0)));
     let limit = u32::try_from(2 * executions + promised.len()).unwrap_or(u32::MAX);
     let runs = folder.store.runs(TENANT, limit).await?;

@@ -35,6 +35,15 @@ struct Written {
 }
 
 impl NodeSettings {
+    /// The tenant that `node.yaml` names; `None` where there is no such file. No secret is looked at.
+    pub fn tenant(folder: &Path) -> Result<Option<String>, Failure> {
+        let path = folder.join(FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        Ok(Some(read(&path.display().to_string(), &home::text(&path)?)?.0.tenant))
+    }
+
     /// Reads `node.yaml` and the secrets that it names.
     pub fn load(folder: &Path) -> Result<NodeSettings, Failure> {
         let path = folder.join(FILE);

@@ -2,14 +2,9 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-
-use selvedge_engine::ports::store::Definitions;
 
 use super::{House, name_of, report};
-use crate::clock::StoryClock;
-use crate::node::Folder;
-use crate::record::TENANT;
+use crate::beside::Beside;
 
 pub async fn run(workflow: &str, data: &Path, json: bool) -> miette::Result<ExitCode> {
     let house = match House::open()? {
@@ -18,11 +13,9 @@ pub async fn run(workflow: &str, data: &Path, json: bool) -> miette::Result<Exit
     };
     house.chosen(Some(workflow))?;
     let name = name_of(workflow);
-    let folder = Folder::beside(data).await?;
-    let before = folder.store.published(TENANT, &name).await?;
-    let now = folder.newest().await?.unwrap_or(0);
-    let engine = folder.reader(Arc::new(StoryClock::at(now)));
-    let definition = match engine.publish(TENANT, &house.files, &name, &house.connectors).await? {
+    let Beside { engine, tenant, .. } = Beside::open(data).await?;
+    let before = engine.store().published(&tenant, &name).await?;
+    let definition = match engine.publish(&tenant, &house.files, &name, &house.connectors).await? {
         Ok(definition) => definition,
         Err(findings) => return report(&findings, json),
     };

@@ -127,6 +127,12 @@ impl<'r, 'v> Item<'r, 'v> {
         self.value.map(|value| value.span.clone())
     }
 
+    /// What stands for it in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The same item under another name, for messages.
     #[must_use]
     pub fn named(&self, name: &str) -> Self {

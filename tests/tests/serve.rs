@@ -1,0 +1,244 @@
+//! `selvedge serve`: a node on SQLite or over a PostgreSQL, and what it says when it cannot be one.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use selvedge_tests::{command, folder, home, http, selvedge, text};
+use serde_json::Value;
+
+const SETTINGS: &str = "\
+tenant: riverside
+public_url: https://pay.example.org
+sender:
+  sender.name: Riverside Clinic
+  sender.phone: 312-555-0100
+connections:
+";
+
+/// A data folder with settings for the vendors that the first-party connectors are granted.
+fn settle(data: &Path) {
+    let connection = |name: &str| {
+        format!(
+            "  {name}:\n    base_url: https://vendor.invalid\n    credential_file: secret\n    webhook_secret_file: secret\n"
+        )
+    };
+    let mut names = BTreeSet::new();
+    for grant in std::fs::read_dir(home().join("workflows/grants")).unwrap() {
+        let text = std::fs::read_to_string(grant.unwrap().path()).unwrap();
+        let granted = text.split("\nconnections:\n").nth(1).unwrap_or_default().lines();
+        names.extend(granted.filter_map(|line| Some(line.strip_prefix("  ")?.strip_suffix(':')?.to_owned())));
+    }
+    // What is indented further is no name.
+    let connections: String = names.iter().filter(|name| !name.starts_with(' ')).map(|name| connection(name)).collect();
+    let settings = SETTINGS.to_owned() + &connections;
+    std::fs::write(data.join("node.yaml"), settings).unwrap();
+    std::fs::write(data.join("secret"), "sesame").unwrap();
+}
+
+fn refused(args: &[&str], code: &str) -> String {
+    let output = selvedge(args);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(code), "{said}");
+    assert!(!said.contains("sesame"), "{said}");
+    said
+}
+
+#[test]
+fn a_node_that_was_told_nothing_is_c932() {
+    let data = folder();
+    let said = refused(&["serve", "--data", data.path().to_str().unwrap()], "C932");
+    assert!(said.contains("node.yaml"), "{said}");
+}
+
+#[test]
+fn an_address_that_is_none_is_s609_and_a_database_that_is_away_is_s610() {
+    let data = folder();
+    settle(data.path());
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap(), "--database"];
+    let with = |url| [&serve[..], &[url]].concat();
+    refused(&with("postgres://clinic:sesame@db"), "S609");
+    let said = refused(&with("postgres://clinic:sesame@127.0.0.1:9/clinic"), "S610");
+    assert!(said.contains("127.0.0.1:9/clinic"), "{said}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_c931() {
+    let (data, taken) = (folder(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    settle(data.path());
+    let address = taken.local_addr().unwrap().to_string();
+    refused(&["serve", "--data", data.path().to_str().unwrap(), "--listen", &address], "C931");
+}
+
+/// A node at work, and what it says.
+struct Node {
+    process: Child,
+    http: http::Node,
+}
+
+impl Node {
+    fn start(data: &Path, database: Option<&str>) -> Node {
+        let mut command = command(["serve", "--listen", "127.0.0.1:0", "--data"]);
+        command.arg(data);
+        // As an operator would: not where others can read it.
+        database.inspect(|url| {
+            command.env("SELVEDGE_DATABASE", url);
+        });
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = Vec::new();
+        let address = lines.by_ref().find_map(|line| {
+            said.push(line.clone());
+            line.strip_prefix("listening on http://").map(str::to_owned)
+        });
+        let address = address.unwrap_or_else(|| panic!("it does not listen: {}", said.join("\n")));
+        std::thread::spawn(move || lines.for_each(drop));
+        Node { process, http: http::Node { address } }
+    }
+
+    fn health(&self) -> u16 {
+        self.http.get("/health", &[]).status
+    }
+
+    /// Told to end, it ends well.
+    fn end(mut self) {
+        assert!(Command::new("kill").arg(self.process.id().to_string()).status().unwrap().success());
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+/// `selvedge …` beside a node, which must do it; what it prints.
+fn beside(data: &Path, database: Option<&str>, args: &[&str]) -> String {
+    let mut command = command(args);
+    command.arg("--data").arg(data).envs(database.map(|url| ("SELVEDGE_DATABASE", url)));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+const CUSTOMERS: &str = "\
+customer,patient.name,patient.mobile,account.balance,account.month,zones,jurisdictions,consent.billing.sms,consent.words,consent.act
+c_ada,Ada Example,+13125550142,$375.50,2026-10,America/Chicago,US US-IL,2026-08-25T16:04:00Z,You may text me.,web form
+c_bo,Bo Example,+13125550143,\"$1,020.00\",2026-10,America/Chicago,US US-IL,,,
+";
+
+/// What a stranger does on the first day, without the demonstration.
+fn the_first_day(data: &Path, database: Option<&str>) {
+    settle(data);
+    let (file, token) = (data.join("customers.csv"), data.join("token"));
+    std::fs::write(&file, CUSTOMERS).unwrap();
+    let import = ["customer", "import", file.to_str().unwrap()];
+    for _ in 0..2 {
+        assert!(beside(data, database, &import).starts_with("2 customers imported"));
+    }
+    let sign_in = ["staff", "sign-in", "maria", "--function", "billing-agent", "--token-file", token.to_str().unwrap()];
+    beside(data, database, &sign_in);
+    let node = Node::start(data, database);
+    let bearer = format!("authorization: Bearer {}", std::fs::read_to_string(&token).unwrap().trim());
+    let to_open = r#"{"workflow": "healthcare-balance", "customer": "c_ada", "channel": "call"}"#;
+    let opened = node.http.post("/v1/interactions", &[&bearer, "content-type: application/json"], to_open);
+    assert_eq!(opened.status, 201, "{}", opened.body);
+    let listed: Value = serde_json::from_str(&beside(data, database, &["run", "list", "--json"])).unwrap();
+    assert_eq!(listed[0]["interaction"], opened.json()["interaction"]);
+    // A switch that is set beside the node is obeyed by it.
+    beside(data, database, &["kill", "workflow", "healthcare-balance", "--reason", "not yet"]);
+    let refused = node.http.post("/v1/interactions", &[&bearer, "content-type: application/json"], to_open);
+    assert_eq!(refused.json()["code"], "E510", "{}", refused.body);
+    node.end();
+}
+
+#[test]
+fn the_first_day_on_sqlite() {
+    the_first_day(folder().path(), None);
+}
+
+#[test]
+fn the_first_day_over_a_database() {
+    the_first_day(folder().path(), Some(&Server::start().url()));
+}
+
+#[test]
+fn a_file_with_bad_lines_imports_nobody_and_shows_no_value() {
+    let data = folder();
+    settle(data.path());
+    let (file, data) = (data.path().join("customers.csv"), data.path().to_str().unwrap());
+    std::fs::write(&file, format!("{CUSTOMERS}c_cy,Cy Example,312-555-0144,98.76,,,,,,\n")).unwrap();
+    let said = refused(&["customer", "import", file.to_str().unwrap(), "--data", data], "C940");
+    for place in ["customers.csv:4:17: `patient.mobile`", "customers.csv:4:30: `account.balance`"] {
+        assert!(said.contains(place), "{said}");
+    }
+    assert!(!said.contains("98.76") && !said.contains("555-0144"), "{said}");
+    assert!(!Path::new(data).join("selvedge.db").exists(), "nothing was opened");
+}
+
+#[test]
+fn a_token_is_for_its_owner_and_for_a_function_that_exists() {
+    use std::os::unix::fs::PermissionsExt;
+    let data = folder();
+    settle(data.path());
+    let (token, data) = (data.path().join("token"), data.path().to_str().unwrap());
+    let sign_in = |function| ["staff", "sign-in", "maria", "--data", data, "--function", function];
+    refused(&sign_in("biling-agent"), "C942");
+    let args = [&sign_in("billing-agent")[..], &["--token-file", token.to_str().unwrap()]].concat();
+    assert!(selvedge(&args).status.success());
+    assert_eq!(std::fs::metadata(&token).unwrap().permissions().mode() & 0o777, 0o600);
+    refused(&args, "C903");
+    let shown = text(&selvedge(sign_in("billing-agent")).stdout);
+    assert_eq!(shown.trim().len(), 64, "{shown}");
+}
+
+/// A test that ends early leaves no node behind.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_node_serves_on_sqlite_until_it_is_told_to_end() {
+    let data = folder();
+    settle(data.path());
+    for _ in 0..2 {
+        let node = Node::start(data.path(), None);
+        assert_eq!(node.health(), 200);
+        node.end();
+    }
+}
+
+/// A PostgreSQL for as long as this lives.
+struct Server {
+    _stdin: ChildStdin,
+    folder: String,
+}
+
+impl Server {
+    fn start() -> Server {
+        let mut process =
+            Command::new(home().join("tests/postgres")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut folder = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut folder).unwrap();
+        assert!(!folder.is_empty(), "PostgreSQL did not start");
+        Server { _stdin: process.stdin.take().unwrap(), folder: folder.trim().to_owned() }
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://selvedge@{}/postgres", self.folder.replace('/', "%2F"))
+    }
+}
+
+#[test]
+fn nodes_share_a_database() {
+    let (server, data) = (Server::start(), folder());
+    let url = server.url();
+    settle(data.path());
+    let (one, other) = (Node::start(data.path(), Some(&url)), Node::start(data.path(), Some(&url)));
+    assert_eq!((one.health(), other.health()), (200, 200));
+    one.end();
+    assert_eq!(other.health(), 200);
+    other.end();
+}
