@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_is_no_row_is_told_with_its_place_and_passed_over() {
-        let rows = read("a\"b,c\n\"a\"b,c\nx,y\n\"open\n");
+        let rows = read("a\"\"b,c\n\"a\"b,c\nx,y\n\"open\n");
         let told: Vec<String> = rows.iter().filter_map(|row| row.clone().err()).collect();
         assert_eq!(
             told,

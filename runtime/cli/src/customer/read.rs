@@ -20,7 +20,7 @@ use selvedge_engine::money::Money;
 use selvedge_engine::ports::Micros;
 use selvedge_policy::{Consent, CustomerState, Given, ZoneEvidence};
 use selvedge_vault::is_phone_number;
-use selvedge_workflow::dictionary::{Dictionary, FieldType, Source};
+use selvedge_workflow::dictionary::{Dictionary, FieldInfo, FieldType, Source};
 use selvedge_workflow::source::{Diagnostic, Document, Item, Node, Reader, Span, Spanned, Value, code};
 
 use crate::csv::{self, Line, Rows};
@@ -49,13 +49,15 @@ pub struct Customer {
 /// The lines of a file.
 pub enum Lines<R> {
     /// Rows below a row of names.
-    Csv(Rows<R>, Vec<Spanned<String>>, Vec<Diagnostic>),
+    Csv(Rows<R>, Vec<Spanned<String>>),
+    /// A row of names below which nothing can be read; what is wrong with it, until it is told.
+    Unnamed(Vec<Diagnostic>),
     /// One document a line.
     Json { input: R, file: String, line: usize },
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Reads the row of names; what is wrong with it comes with the first line.
+    /// Reads the row of names; what is wrong with it comes in the place of the rows.
     pub fn csv(file: &str, input: R, dictionary: &Dictionary) -> io::Result<Lines<R>> {
         let mut rows = Rows::new(file, input);
         let (names, mut found) = match rows.next()? {
@@ -68,11 +70,11 @@ impl<R: BufRead> Lines<R> {
             if names[..at].iter().any(|before| before.value == name.value) {
                 let message = format!("the column `{}` stands here twice", name.value);
                 found.push(Diagnostic::new(code::DUPLICATE, message).at(&name.span));
-            } else if !consent && !COLUMNS.contains(&name.value.as_str()) && dictionary.get(&name.value).is_none() {
-                found.push(dictionary.unknown(&name.value).at(&name.span));
+            } else if !consent && !COLUMNS.contains(&name.value.as_str()) {
+                found.extend(info(dictionary, name).err());
             }
         }
-        Ok(Lines::Csv(rows, names, found))
+        Ok(if found.is_empty() { Lines::Csv(rows, names) } else { Lines::Unnamed(found) })
     }
 
     /// One document a line.
@@ -83,8 +85,11 @@ impl<R: BufRead> Lines<R> {
     /// The next customer, or what is wrong with the line.
     pub fn next(&mut self, dictionary: &Dictionary) -> io::Result<Option<Result<Customer, Vec<Diagnostic>>>> {
         let tree = match self {
-            Lines::Csv(_, _, found) if !found.is_empty() => return Ok(Some(Err(std::mem::take(found)))),
-            Lines::Csv(rows, names, _) => match rows.next()? {
+            Lines::Unnamed(found) => {
+                let found = std::mem::take(found);
+                return Ok((!found.is_empty()).then_some(Err(found)));
+            }
+            Lines::Csv(rows, names) => match rows.next()? {
                 None => return Ok(None),
                 Some(row) => row.map_err(|wrong| vec![wrong]).and_then(|cells| tree(names, cells)),
             },
@@ -99,7 +104,7 @@ impl<R: BufRead> Lines<R> {
                         break Err(vec![Diagnostic::new(code::SYNTAX, why).at(&span)]);
                     }
                     Line::Whole if text.trim().is_empty() => {}
-                    Line::Whole => break parse(file, *line, &text),
+                    Line::Whole => break parse(file, *line, text.trim_end()),
                 }
             },
         };
@@ -126,10 +131,14 @@ fn parse(file: &str, line: usize, text: &str) -> Result<Value, Vec<Diagnostic>> 
             shift(&mut tree, by);
             Ok(tree)
         }
-        Err(mut found) => {
-            found.iter_mut().filter_map(|found| found.span.as_mut()).for_each(|span| span.line += by);
-            Err(found)
-        }
+        Err(found) => Err(found
+            .into_iter()
+            // What ends too early ends behind its line.
+            .map(|wrong| match wrong.span.clone() {
+                Some(span) => wrong.at(&Span { line, ..span }).help("each line holds one customer, whole, as JSON"),
+                None => wrong,
+            })
+            .collect()),
     }
 }
 
@@ -203,15 +212,13 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
     };
     let mut fields = Vec::new();
     for (path, item) in keys.optional("fields").entries() {
-        let Some(info) = dictionary.get(&path.value) else {
-            reader.report(dictionary.unknown(&path.value).at(&path.span));
-            continue;
+        let info = match info(dictionary, &path) {
+            Ok(info) => info,
+            Err(found) => {
+                reader.report(found);
+                continue;
+            }
         };
-        if info.source != Source::Customer {
-            let message = format!("`{}` is no field of the customer", path.value);
-            reader.report(Diagnostic::new(code::WRONG_KIND, message).at(&path.span));
-            continue;
-        }
         let Some(value) = reading.value(&item, info.ty) else { continue };
         if info.ty == FieldType::Phone {
             state.zones.extend(ZoneEvidence::of_phone(&value));
@@ -221,6 +228,13 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
     let span = keys.required("customer").span().unwrap_or_else(|| tree.span.clone());
     let customer = id.map(|id| Customer { id, span, state, fields });
     reader.finish(customer)
+}
+
+/// A field that customers have.
+fn info<'d>(dictionary: &'d Dictionary, path: &Spanned<String>) -> Result<&'d FieldInfo, Diagnostic> {
+    let info = dictionary.get(&path.value).ok_or_else(|| dictionary.unknown(&path.value).at(&path.span))?;
+    let not_theirs = || Diagnostic::new(code::WRONG_KIND, format!("`{}` is no field of the customer", path.value));
+    if info.source == Source::Customer { Ok(info) } else { Err(not_theirs().at(&path.span)) }
 }
 
 /// Tells what is wrong without showing it.

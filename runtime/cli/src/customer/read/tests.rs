@@ -49,7 +49,7 @@ fn a_row_and_a_line_of_json_say_the_same() {
     .ok()
     .unwrap();
     assert_eq!((&row.id, &row.state, fields(&row)), (&line.id, &line.state, fields(&line)));
-    assert_eq!(fields(&row)[1], ("account.balance", r#"{"currency":"USD","minor":137550}"#));
+    assert_eq!(fields(&row)[1], ("account.balance", r#"{"minor":137550,"currency":"USD"}"#));
     let consent = &row.state.consents[0];
     assert_eq!((consent.at, consent.words.as_str()), (1_787_673_840_000_000, "You may, gladly."));
     let zones: Vec<&str> = row.state.zones.iter().map(|zone| zone.source.as_str()).collect();
@@ -71,11 +71,11 @@ fn every_bad_line_is_told_with_its_place_and_without_its_value() {
         [
             "W104 ours.csv:2:5: `patient.mobile` should be a phone number such as `+13125550142`",
             "W104 ours.csv:3:1: `customer` should be letters, digits, `-` and `_`, at most 64",
-            "W104 ours.csv:3:17: an item of `zones` should be a zone such as `America/Chicago`",
+            "W104 ours.csv:3:20: an item of `zones` should be a zone such as `America/Chicago`",
             "W104 ours.csv:3:6: `account.balance` should be an amount such as `$375.50` or `EUR 12.00`",
             "W104 ours.csv:3:12: `account.month` should be a month such as `2026-10`",
-            "W103 ours.csv:4:22: a consent needs `words`",
-            "W103 ours.csv:4:22: a consent needs `act`",
+            "W103 ours.csv:4:22: a consent needs the key `words`\n  help: add `words: …`",
+            "W103 ours.csv:4:22: a consent needs the key `act`\n  help: add `act: …`",
             "W101 ours.csv:5:1: the row has 1 cells and there are 9 names above",
         ]
     );
