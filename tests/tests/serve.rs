@@ -212,7 +212,9 @@ fn a_node_serves_on_sqlite_until_it_is_told_to_end() {
 
 /// A PostgreSQL for as long as this lives.
 struct Server {
+    /// It ends when this closes.
     _stdin: ChildStdin,
+    _running: Child,
     folder: String,
 }
 
@@ -223,7 +225,8 @@ impl Server {
         let mut folder = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut folder).unwrap();
         assert!(!folder.is_empty(), "PostgreSQL did not start");
-        Server { _stdin: process.stdin.take().unwrap(), folder: folder.trim().to_owned() }
+        let stdin = process.stdin.take().unwrap();
+        Server { _stdin: stdin, _running: process, folder: folder.trim().to_owned() }
     }
 
     fn url(&self) -> String {
