@@ -9,6 +9,9 @@ pub const MAX_ROW_BYTES: usize = 64 * 1024;
 /// The most cells in a row.
 pub const MAX_CELLS: usize = 200;
 
+/// The cells of a row, or why it is none.
+pub type Row = Result<Vec<Spanned<String>>, Box<Diagnostic>>;
+
 /// The rows of a file.
 pub struct Rows<R> {
     input: R,
@@ -23,7 +26,7 @@ impl<R: BufRead> Rows<R> {
     }
 
     /// The next row that is not blank. The inner error: it is no row, and the reading can go on behind it.
-    pub fn next(&mut self) -> io::Result<Option<Result<Vec<Spanned<String>>, Diagnostic>>> {
+    pub fn next(&mut self) -> io::Result<Option<Row>> {
         loop {
             let (begins, mut text) = (self.line + 1, String::new());
             loop {
@@ -47,7 +50,7 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    fn cells(&self, mut line: usize, text: &str) -> Result<Vec<Spanned<String>>, Diagnostic> {
+    fn cells(&self, mut line: usize, text: &str) -> Row {
         let (mut cells, mut column, mut letters) = (Vec::new(), 1, text.chars().peekable());
         loop {
             let span = Span { file: self.file.clone(), line, column, len: 0 };
@@ -82,9 +85,9 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    fn wrong(&self, line: usize, column: usize, why: &str) -> Diagnostic {
+    fn wrong(&self, line: usize, column: usize, why: &str) -> Box<Diagnostic> {
         let span = Span { file: self.file.clone(), line, column, len: 0 };
-        Diagnostic::new(code::SYNTAX, why).at(&span)
+        Box::new(Diagnostic::new(code::SYNTAX, why).at(&span))
     }
 }
 

@@ -62,7 +62,7 @@ impl<R: BufRead> Lines<R> {
         let mut rows = Rows::new(file, input);
         let (names, mut found) = match rows.next()? {
             Some(Ok(names)) => (names, Vec::new()),
-            Some(Err(wrong)) => (Vec::new(), vec![wrong]),
+            Some(Err(wrong)) => (Vec::new(), vec![*wrong]),
             None => (Vec::new(), Vec::new()),
         };
         for (at, name) in names.iter().enumerate() {
@@ -71,7 +71,7 @@ impl<R: BufRead> Lines<R> {
                 let message = format!("the column `{}` stands here twice", name.value);
                 found.push(Diagnostic::new(code::DUPLICATE, message).at(&name.span));
             } else if !consent && !COLUMNS.contains(&name.value.as_str()) {
-                found.extend(info(dictionary, name).err());
+                found.extend(info(dictionary, name).err().map(|found| *found));
             }
         }
         Ok(if found.is_empty() { Lines::Csv(rows, names) } else { Lines::Unnamed(found) })
@@ -91,7 +91,7 @@ impl<R: BufRead> Lines<R> {
             }
             Lines::Csv(rows, names) => match rows.next()? {
                 None => return Ok(None),
-                Some(row) => row.map_err(|wrong| vec![wrong]).and_then(|cells| tree(names, cells)),
+                Some(row) => row.map_err(|wrong| vec![*wrong]).and_then(|cells| tree(names, cells)),
             },
             Lines::Json { input, file, line } => loop {
                 let mut text = String::new();
@@ -215,7 +215,7 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
         let info = match info(dictionary, &path) {
             Ok(info) => info,
             Err(found) => {
-                reader.report(found);
+                reader.report(*found);
                 continue;
             }
         };
@@ -231,10 +231,10 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
 }
 
 /// A field that customers have.
-fn info<'d>(dictionary: &'d Dictionary, path: &Spanned<String>) -> Result<&'d FieldInfo, Diagnostic> {
-    let info = dictionary.get(&path.value).ok_or_else(|| dictionary.unknown(&path.value).at(&path.span))?;
+fn info<'d>(dictionary: &'d Dictionary, path: &Spanned<String>) -> Result<&'d FieldInfo, Box<Diagnostic>> {
+    let info = dictionary.get(&path.value).ok_or_else(|| Box::new(dictionary.unknown(&path.value).at(&path.span)))?;
     let not_theirs = || Diagnostic::new(code::WRONG_KIND, format!("`{}` is no field of the customer", path.value));
-    if info.source == Source::Customer { Ok(info) } else { Err(not_theirs().at(&path.span)) }
+    if info.source == Source::Customer { Ok(info) } else { Err(Box::new(not_theirs().at(&path.span))) }
 }
 
 /// Tells what is wrong without showing it.
