@@ -117,14 +117,14 @@ async fn show(data: &Path, interaction: String) -> miette::Result<ExitCode> {
     let run = beside.engine.run_state(&beside.id(interaction)).await?;
     say!("{}  {}  customer {}", run.id.interaction, run.workflow, run.customer);
     say!("  stands at    {}", run.summary().at);
-    if let Some(effect) = run.effect() {
+    for effect in run.effects() {
         say!("  pending      {}, attempt {} of {MAX_ATTEMPTS}", effect.key, effect.attempt);
     }
     say!("  {}", why(&run)?);
     if let Some((by, reason)) = &run.paused {
         say!("  paused       by {by}: {reason}");
     }
-    if let Some(halt) = &run.halted {
+    if let Some(halt) = run.halted() {
         say!("  stopped      by {} over {}, set by {}: {}", halt.switch, halt.scope, halt.by, halt.reason);
     }
     if !run.closed && run.wake().1 && !in_use(data) {
@@ -135,7 +135,7 @@ async fn show(data: &Path, interaction: String) -> miette::Result<ExitCode> {
 
 /// Why it waits and until when.
 fn why(run: &Run) -> miette::Result<String> {
-    Ok(match &run.phase {
+    Ok(match run.phase() {
         _ if run.closed => "it is over".into(),
         Phase::Waiting(at) => format!("waits        for somebody, until {}", to_rfc3339(*at)?),
         Phase::Deferred(at) => format!("waits        because no contact is permitted before {}", to_rfc3339(*at)?),

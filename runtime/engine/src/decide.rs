@@ -15,7 +15,7 @@ pub use self::signal::{MAX_PROOFS, on_signal};
 use crate::error::EngineError;
 use crate::fact::{Commitment, Fact};
 use crate::ports::{Charged, Micros, Observed, Signal as Finds};
-use crate::run::{At, Effect, Phase, Run};
+use crate::run::{Cursor, Effect, Phase, Run};
 
 /// What a run asks for. `node` is where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,13 +86,15 @@ pub fn write_target(plan: &Plan, target: Target) -> String {
     }
 }
 
-/// The node that a run stands at.
-pub fn node<'p>(plan: &'p Plan, run: &Run) -> Result<Option<&'p Node>, EngineError> {
-    let At::Node(name) = &run.at else { return Ok(None) };
-    match plan.nodes.iter().find(|n| n.name == *name) {
-        Some(node) => Ok(Some(node)),
-        None => Err(EngineError::Broken { what: format!("the plan of `{}` has no node `{name}`", run.workflow) }),
-    }
+/// The node of a place.
+pub fn node<'p>(plan: &'p Plan, place: &str) -> Result<&'p Node, EngineError> {
+    let broken = || EngineError::Broken { what: format!("the plan of `{}` has no node `{place}`", plan.workflow) };
+    plan.nodes.iter().find(|node| node.name == place).ok_or_else(broken)
+}
+
+/// The nodes that a run stands at, each with how far it got there.
+pub fn standing<'p, 'r>(plan: &'p Plan, run: &'r Run) -> Result<Vec<(&'p Node, &'r Cursor)>, EngineError> {
+    run.cursors.iter().map(|cursor| Ok((node(plan, &cursor.place)?, cursor))).collect()
 }
 
 /// What `run` asks for at `now`. `class_of` gives the effect class of (connector, function).
@@ -102,21 +104,37 @@ pub fn next<'p>(
     class_of: &dyn Fn(&str, &str) -> String,
     now: Micros,
 ) -> Result<Next<'p>, EngineError> {
-    let Some(node) = node(plan, run)? else {
-        return Ok(match (&run.at, run.closed) {
-            (At::End(ending), false) => Next::Take(vec![Fact::Closed { ending: ending.clone() }]),
-            _ => Next::Over,
-        });
-    };
+    for cursor in &run.cursors {
+        match next_at(plan, run, cursor, class_of, now)? {
+            Next::Park => {}
+            next => return Ok(next),
+        }
+    }
+    Ok(match &run.ended {
+        Some(ending) if !run.closed => Next::Take(vec![Fact::Closed { ending: ending.clone() }]),
+        Some(_) => Next::Over,
+        None => Next::Park,
+    })
+}
+
+/// What it asks for at one of the places where it stands.
+pub fn next_at<'p>(
+    plan: &'p Plan,
+    run: &Run,
+    cursor: &Cursor,
+    class_of: &dyn Fn(&str, &str) -> String,
+    now: Micros,
+) -> Result<Next<'p>, EngineError> {
+    let node = node(plan, &cursor.place)?;
     if run.is_paused() {
         return Ok(Next::Park);
     }
     if run.cancelled
-        && let Some(next) = effect::clear_up(node, &run.phase, &class(plan, node, class_of), now)
+        && let Some(next) = effect::clear_up(node, &cursor.phase, &class(plan, node, class_of), now)
     {
         return Ok(next);
     }
-    Ok(match &run.phase {
+    Ok(match &cursor.phase {
         Phase::Entered => entered(plan, run, node, now),
         Phase::Permitted => permitted(run, node, now),
         Phase::Deferred(until) if now >= *until => Next::AskContact(node),

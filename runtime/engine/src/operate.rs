@@ -11,7 +11,7 @@ use crate::error::EngineError;
 use crate::fact::Fact;
 use crate::ports::store::RunId;
 use crate::ports::{Report, ReportStatus};
-use crate::run::{At, Phase, Run};
+use crate::run::{Phase, Run};
 use crate::signal::{Delivered, Signal, Who};
 use crate::switches::a_reason;
 
@@ -54,10 +54,11 @@ impl Act {
 impl Run {
     /// Whether the act makes sense where the run stands. The error says why not, in words for a disabled button.
     pub fn allows(&self, act: &Act) -> Result<(), &'static str> {
-        let waits = matches!(self.phase, Phase::NeedsPerson(..));
-        let put_off = matches!(self.phase, Phase::Postponed(..) | Phase::Unclear(..) | Phase::NeedsPerson(..));
+        let any = |is: fn(&Phase) -> bool| self.cursors.iter().any(|cursor| is(&cursor.phase));
+        let waits = any(|phase| matches!(phase, Phase::NeedsPerson(..)));
+        let put_off = waits || any(|phase| matches!(phase, Phase::Postponed(..) | Phase::Unclear(..)));
         match act {
-            _ if matches!(self.at, At::End(_)) => Err("it is over"),
+            _ if self.ended.is_some() => Err("it is over"),
             Act::Pause if self.cancelled => Err("it is cancelled and only clears up"),
             Act::Pause if self.paused.is_some() => Err("it is paused"),
             Act::Resume if self.paused.is_none() => Err("it is not paused"),
@@ -82,7 +83,12 @@ pub(crate) fn facts(plan: &Plan, run: &Run, act: &Act, reason: &str, who: &Who) 
         Act::Cancel => vec![Fact::Cancelled { by, reason }],
         Act::Retry => vec![Fact::Retried { by, reason }],
         Act::Done(_) | Act::NotDone => {
-            let (Some(node), Some(effect)) = (decide::node(plan, run)?, run.effect()) else { return Ok(Vec::new()) };
+            // Of several the one that has waited longest in the plan's order: its key stands in the fact.
+            let standing = decide::standing(plan, run)?;
+            let waits = standing.into_iter().find(|(_, cursor)| matches!(cursor.phase, Phase::NeedsPerson(..)));
+            let Some((node, effect)) = waits.and_then(|(node, cursor)| Some((node, cursor.effect()?))) else {
+                return Ok(Vec::new());
+            };
             let (status, reference) = match act {
                 Act::Done(reference) => (ReportStatus::Succeeded, reference.clone()),
                 _ => (ReportStatus::Failed, String::new()),

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::ports::Micros;
 use crate::ports::store::RunId;
-use crate::run::{At, Phase, Run};
+use crate::run::{Cursor, Phase, Run};
 use crate::signal::{Signal, Who};
 use crate::values::to_base64;
 
@@ -114,24 +114,24 @@ impl Engine {
             return Ok(Page::Gone("This link has been used. It works once."));
         }
         // Maybe charged comes before everything: nobody is sent away to pay again.
-        let at_step = decide::node(&definition.plan, run)?.filter(|n| n.step == step);
-        match &run.phase {
-            Phase::Unclear(..) | Phase::NeedsPerson(..) if at_step.is_some() => return Ok(Page::Unclear),
-            Phase::Intended(_) if at_step.is_some() => return Ok(Page::Working),
+        let at_step = decide::standing(&definition.plan, run)?.into_iter().find(|(node, _)| node.step == step);
+        match at_step.map(|(_, cursor)| &cursor.phase) {
+            Some(Phase::Unclear(..) | Phase::NeedsPerson(..)) => return Ok(Page::Unclear),
+            Some(Phase::Intended(_)) => return Ok(Page::Working),
             _ => {}
         }
         if run.links.get(step).is_none_or(|l| l.expires <= self.now()) {
             return Ok(Page::Gone("This link has expired. Please call us for a new one."));
         }
-        let Some(node) = at_step else {
-            return Ok(match run.at {
-                At::Node(_) => Page::Working,
-                At::End(_) => Page::Gone("This link is closed. Please call us."),
+        let Some((node, cursor)) = at_step else {
+            return Ok(match run.ended {
+                None => Page::Working,
+                Some(_) => Page::Gone("This link is closed. Please call us."),
             });
         };
-        Ok(match (&node.op, &run.phase) {
+        Ok(match (&node.op, &cursor.phase) {
             (Op::Open, Phase::Waiting(_)) => Page::Start,
-            (Op::Answer { tries, .. }, Phase::Waiting(_)) => Page::Code { left: tries.saturating_sub(run.wrong) },
+            (Op::Answer { tries, .. }, Phase::Waiting(_)) => Page::Code { left: tries.saturating_sub(cursor.wrong) },
             (Op::Card { .. }, Phase::Waiting(_)) if !proved => Page::ProveAgain,
             (Op::Card { authorization, amount }, Phase::Waiting(_)) => {
                 let (money, _) = self.inner.values.amount(run, amount).await?;
@@ -195,9 +195,9 @@ impl Engine {
     pub async fn give_code(&self, id: &RunId, code: &str, who: Option<Who>) -> Result<bool, EngineError> {
         let run = self.settle(id).await?;
         let definition = self.definition(&id.tenant, &run.workflow, &run.controls).await?;
-        let waiting = matches!(run.phase, Phase::Waiting(_));
-        let node = decide::node(&definition.plan, &run)?.filter(|n| waiting && matches!(n.op, Op::Answer { .. }));
-        let key: Option<String> = node.and_then(|n| run.messages.get(&n.step).cloned());
+        let mut standing = decide::standing(&definition.plan, &run)?.into_iter();
+        let asks = standing.find(|(node, cursor)| cursor.waits() && matches!(node.op, Op::Answer { .. }));
+        let key: Option<String> = asks.and_then(|(node, _)| run.messages.get(&node.step).cloned());
         let Some(key) = key else { return Err(not_now(&run, "a code")) };
         let matched = self.inner.parts.vault.code_matches(&code_context(&id.tenant, &key), code);
         let who = who.unwrap_or_else(|| Who::customer(&run.customer));
@@ -226,7 +226,10 @@ impl Engine {
             Err(fault) => return Ok(Err(Untaken::Card(fault))),
         };
         let run = self.run_state(&visit.id).await?;
-        let At::Node(node) = &run.at else { return Ok(Err(Untaken::Moved)) };
+        let definition = self.definition(&visit.id.tenant, &run.workflow, &run.controls).await?;
+        let mut standing = decide::standing(&definition.plan, &run)?.into_iter();
+        let takes = standing.find(|(node, _)| node.step == visit.step && matches!(node.op, Op::Card { .. }));
+        let Some((Node { name: node, .. }, _)) = takes else { return Ok(Err(Untaken::Moved)) };
         let (now, stands_for) = (self.now(), self.inner.values.id("tok_"));
         let class = "PHI";
         let name = format!("{}/authorization/{}", visit.step, run.visits.get(node).copied().unwrap_or(1));
@@ -264,7 +267,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let run = self.settle(id).await?;
         let open = run.offers.get(step).is_some_and(|o| o.accepted.is_none() && o.terms == terms);
-        if !open || !matches!(run.phase, Phase::Waiting(_)) {
+        if !open || !run.cursor(step).is_some_and(Cursor::waits) {
             return Err(not_now(&run, "this answer"));
         }
         let signal = Signal::Answer { step: step.into(), accepted, terms: terms.into() };

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::page::not_now;
 use crate::ports::store::RunId;
-use crate::run::{At, Phase, Run};
+use crate::run::{Cursor, Run};
 use crate::signal::{Signal, Who};
 
 impl Engine {
@@ -52,7 +52,7 @@ impl Engine {
 }
 
 fn stands_at(run: &Run, step: &str) -> bool {
-    matches!((&run.at, &run.phase), (At::Node(node), Phase::Waiting(_)) if node == step)
+    run.cursor(step).is_some_and(Cursor::waits)
 }
 
 fn in_function(step: &str, of: &str, who: &Who) -> Result<(), EngineError> {

@@ -1,71 +1,18 @@
 //! A run's state, and the only way to get one: fold its record, fact by fact. Absent on purpose: anything
 //! that the record does not say.
 
+mod cursor;
+
 use std::collections::BTreeMap;
 
 use selvedge_policy::{Assertion, Verdict};
 use selvedge_record::{Event, Head};
 
+pub use self::cursor::{At, Cursor, Effect, Halt, Phase};
 use crate::error::EngineError;
 use crate::fact::{Commitment, Fact, Moment};
 use crate::ports::store::{RunId, Stored, Summary};
 use crate::ports::{Micros, ReportStatus};
-
-/// Where a run stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum At {
-    /// At this node of its plan.
-    Node(String),
-    /// At an end: `completed`, `failed`, `declined`.
-    End(String),
-}
-
-/// How far it got with the node that it stands at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Just arrived.
-    Entered,
-    /// A policy said yes; the effect may be intended.
-    Permitted,
-    /// The contact rules said: not before then.
-    Deferred(Micros),
-    /// The intent is durable, the outcome is not.
-    Intended(Effect),
-    /// The last attempt certainly did nothing; the next is at this time.
-    Postponed(Effect, Micros),
-    /// Maybe done; asked so many times; asked next at this time.
-    Unclear(Effect, u32, Micros),
-    /// Maybe done, and nobody can be asked any more.
-    NeedsPerson(Effect, String),
-    /// Waiting for somebody until then.
-    Waiting(Micros),
-}
-
-/// An effect under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effect {
-    /// Its name for the vendor.
-    pub key: String,
-    /// The attempt.
-    pub attempt: u32,
-    /// When it was first intended.
-    pub since: Micros,
-}
-
-/// What halts a run, and since when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Halt {
-    /// The switch: `kill-3`.
-    pub switch: String,
-    /// What it stops.
-    pub scope: String,
-    /// Who set it.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-    /// When the run met it.
-    pub since: Micros,
-}
 
 /// An offered plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,16 +94,14 @@ pub struct Run {
     pub opened: Micros,
     /// When the newest fact happened.
     pub updated: Micros,
-    /// Where it stands.
-    pub at: At,
-    /// How far it got there.
-    pub phase: Phase,
+    /// Where it stands, the main line first; nowhere once it has ended.
+    pub cursors: Vec<Cursor>,
+    /// How it ended.
+    pub ended: Option<String>,
     /// The record came out of a backup, which holds what happened until then. More may have happened.
     pub restored: Option<Micros>,
     /// Whether the last word was said.
     pub closed: bool,
-    /// The kill switch that halts it.
-    pub halted: Option<Halt>,
     /// Who paused it, and why.
     pub paused: Option<(String, String)>,
     /// A person ended it; what may have happened is still cleared up.
@@ -175,10 +120,6 @@ pub struct Run {
     pub links: BTreeMap<String, LinkState>,
     /// The key of the newest message of each step: a code is the code of this message.
     pub messages: BTreeMap<String, String>,
-    /// The contact rules said no to a message that may have left already.
-    pub stopped: bool,
-    /// Wrong codes given at the current wait.
-    pub wrong: u32,
     /// The card of the payment under way.
     pub card: Option<CardState>,
     /// How many cards were refused.
@@ -241,11 +182,10 @@ impl Run {
             connectors: connectors.clone(),
             opened: time,
             updated: time,
-            at: At::End("failed".into()),
-            phase: Phase::Entered,
+            cursors: Vec::new(),
+            ended: None,
             restored: None,
             closed: false,
-            halted: None,
             paused: None,
             cancelled: false,
             visits: BTreeMap::new(),
@@ -255,8 +195,6 @@ impl Run {
             approvals: BTreeMap::new(),
             links: BTreeMap::new(),
             messages: BTreeMap::new(),
-            stopped: false,
-            wrong: 0,
             card: None,
             cards_declined: 0,
             declined_for: None,
@@ -265,7 +203,8 @@ impl Run {
             disclosed: BTreeMap::new(),
             answers: BTreeMap::new(),
         };
-        run.enter(next);
+        run.cursors.push(Cursor::at(""));
+        run.enter("", next);
         Ok(run)
     }
 
@@ -273,10 +212,7 @@ impl Run {
     /// changes nothing but what is known.
     pub fn apply(&mut self, time: Micros, fact: &Fact) {
         self.updated = self.updated.max(time);
-        if !matches!(fact, Fact::Reported { .. } | Fact::Read { .. }) {
-            // Whatever happens next, it is not halted any more, unless this fact says so.
-            self.halted = None;
-        }
+        self.go_on(fact);
         match fact {
             Fact::Opened { .. }
             | Fact::Reported { .. }
@@ -285,31 +221,31 @@ impl Run {
             | Fact::Destroyed { .. } => {}
             // What was put off is decided again at once: an opt-out voids what is queued.
             Fact::ConsentRevoked(_) => {
-                if matches!(self.phase, Phase::Deferred(_)) {
-                    self.phase = Phase::Deferred(time);
+                for cursor in self.cursors.iter_mut().filter(|c| matches!(c.phase, Phase::Deferred(_))) {
+                    cursor.phase = Phase::Deferred(time);
                 }
             }
-            Fact::ContactDecided { moment, decision, next, .. } => {
-                match (next, &decision.verdict, self.effect().cloned()) {
-                    (Some(next), _, _) => self.enter(next),
+            Fact::ContactDecided { node, next: Some(next), .. } => self.enter(node, next),
+            Fact::ContactDecided { node, moment, decision, .. } => self.stands_at(node, |cursor| {
+                match (&decision.verdict, cursor.effect().cloned()) {
                     // An earlier attempt may have left: what is under way stays under way.
-                    (None, Verdict::Defer { until }, Some(effect)) => self.phase = Phase::Postponed(effect, *until),
-                    (None, Verdict::Deny, Some(effect)) => {
-                        self.stopped = true;
-                        self.phase = Phase::Unclear(effect, 0, time);
+                    (Verdict::Defer { until }, Some(effect)) => cursor.phase = Phase::Postponed(effect, *until),
+                    (Verdict::Deny, Some(effect)) => {
+                        cursor.stopped = true;
+                        cursor.phase = Phase::Unclear(effect, 0, time);
                     }
-                    (None, Verdict::Defer { until }, None) => self.phase = Phase::Deferred(*until),
-                    (None, _, _) if *moment == Moment::Queued => self.phase = Phase::Permitted,
-                    (None, _, _) => {}
+                    (Verdict::Defer { until }, None) => cursor.phase = Phase::Deferred(*until),
+                    _ if *moment == Moment::Queued => cursor.phase = Phase::Permitted,
+                    _ => {}
                 }
-            }
-            Fact::AssuranceDecided { next, .. } => match next {
+            }),
+            Fact::AssuranceDecided { node, next, .. } => match next {
                 Some(next) => {
                     // A card that was entered for a proof that has run out is not kept for the next one.
                     self.card = None;
-                    self.enter(next);
+                    self.enter(node, next);
                 }
-                None => self.phase = Phase::Permitted,
+                None => self.stands_at(node, |cursor| cursor.phase = Phase::Permitted),
             },
             Fact::LinkIssued { link, opens, expires, .. } => {
                 self.links.insert(opens.clone(), LinkState { id: link.clone(), expires: *expires, opened: false });
@@ -318,8 +254,10 @@ impl Run {
                 if function == "send" {
                     self.messages.insert(step_of(node).to_owned(), key.clone());
                 }
-                let since = self.effect().filter(|e| e.key == *key).map_or(time, |e| e.since);
-                self.phase = Phase::Intended(Effect { key: key.clone(), attempt: *attempt, since });
+                self.stands_at(node, |cursor| {
+                    let since = cursor.effect().filter(|e| e.key == *key).map_or(time, |e| e.since);
+                    cursor.phase = Phase::Intended(Effect { key: key.clone(), attempt: *attempt, since });
+                });
             }
             Fact::Done { node, exit, reference, detail, answer, next, .. } => {
                 if let Some(answer) = answer {
@@ -338,80 +276,80 @@ impl Run {
                     _ if node.ends_with(".charge") => self.card = None,
                     _ => {}
                 }
-                self.enter(next);
+                self.enter(node, next);
             }
-            Fact::Postponed { attempt, at, .. } => {
-                self.under_way(|e| Phase::Postponed(Effect { attempt: *attempt, ..e }, *at))
+            Fact::Postponed { node, attempt, at, .. } => {
+                self.under_way(node, |e| Phase::Postponed(Effect { attempt: *attempt, ..e }, *at))
             }
-            Fact::Halted { key: Some(_), .. } => self.under_way(|e| Phase::Postponed(e, time)),
-            Fact::Halted { switch, scope, by, reason, .. } => {
+            Fact::Halted { node, key: Some(_), .. } => self.under_way(node, |e| Phase::Postponed(e, time)),
+            Fact::Halted { node, switch, scope, by, reason, .. } => {
                 let (switch, scope, by) = (switch.clone(), scope.clone(), by.clone());
-                self.halted = Some(Halt { switch, scope, by, reason: reason.clone(), since: time });
+                let halt = Halt { switch, scope, by, reason: reason.clone(), since: time };
+                self.stands_at(node, |cursor| cursor.halted = Some(halt));
             }
             Fact::Paused { by, reason } => self.paused = Some((by.clone(), reason.clone())),
             Fact::Resumed { .. } => self.paused = None,
             Fact::Cancelled { .. } => {
                 (self.cancelled, self.paused) = (true, None);
-                if self.effect().is_none() {
-                    self.enter(CANCELLED);
-                }
+                let idle = self.cursors.iter().filter(|cursor| cursor.effect().is_none());
+                let idle: Vec<String> = idle.map(|cursor| cursor.place.clone()).collect();
+                idle.iter().for_each(|place| self.enter(place, CANCELLED));
             }
-            Fact::Retried { .. } => match &self.phase {
-                Phase::Postponed(effect, _) => self.phase = Phase::Postponed(effect.clone(), time),
-                _ => self.under_way(|e| Phase::Unclear(e, 0, time)),
+            Fact::Retried { .. } => self.cursors.iter_mut().for_each(|cursor| match &cursor.phase {
+                Phase::Postponed(effect, _) => cursor.phase = Phase::Postponed(effect.clone(), time),
+                Phase::Unclear(..) | Phase::NeedsPerson(..) => cursor.under_way(|e| Phase::Unclear(e, 0, time)),
+                _ => {}
+            }),
+            Fact::Unclear { node, asked, at, .. } => self.under_way(node, |e| Phase::Unclear(e, *asked, *at)),
+            Fact::NeedsPerson { node, why, .. } => self.under_way(node, |e| Phase::NeedsPerson(e, why.clone())),
+            Fact::WaitBegan { node, until, .. } => self.stands_at(node, |cursor| {
+                cursor.wrong = 0;
+                cursor.phase = Phase::Waiting(*until);
+            }),
+            Fact::WaitEnded { node, next, .. } | Fact::ConditionDecided { node, next, .. } => self.enter(node, next),
+            Fact::CodeWrong { node, next, .. } => match next {
+                Some(next) => self.enter(node, next),
+                None => self.stands_at(node, |cursor| cursor.wrong += 1),
             },
-            Fact::Unclear { asked, at, .. } => self.under_way(|e| Phase::Unclear(e, *asked, *at)),
-            Fact::NeedsPerson { why, .. } => self.under_way(|e| Phase::NeedsPerson(e, why.clone())),
-            Fact::WaitBegan { until, .. } => {
-                self.wrong = 0;
-                self.phase = Phase::Waiting(*until);
-            }
-            Fact::WaitEnded { next, .. } | Fact::ConditionDecided { next, .. } => self.enter(next),
-            Fact::CodeWrong { next, .. } => {
-                self.wrong += 1;
-                if let Some(next) = next {
-                    self.enter(next);
-                }
-            }
-            Fact::AssertionIssued { assertion, next, .. } => {
+            Fact::AssertionIssued { node, assertion, next } => {
                 self.assertions.push(assertion.clone());
-                self.enter(next);
+                self.enter(node, next);
             }
             Fact::Disclosed { node, fields, next, .. } => {
                 self.disclosed.insert(step_of(node).to_owned(), fields.clone());
-                self.enter(next);
+                self.enter(node, next);
             }
             Fact::Offered { node, terms, until, .. } => {
                 self.offers.insert(step_of(node).to_owned(), Offer { terms: terms.commitment.clone(), accepted: None });
-                self.phase = Phase::Waiting(*until);
+                self.stands_at(node, |cursor| cursor.phase = Phase::Waiting(*until));
             }
             Fact::Answered { node, accepted, next, .. } => {
                 if let Some(offer) = self.offers.get_mut(step_of(node)) {
                     offer.accepted = Some(*accepted);
                 }
-                self.enter(next);
+                self.enter(node, next);
             }
             Fact::QuestionAsked { node, question, of, answers, until } => {
                 let (question, of, answers) = (question.clone(), of.clone(), answers.clone());
                 self.questions.insert(step_of(node).to_owned(), Question { question, of, answers, answer: None });
-                self.phase = Phase::Waiting(*until);
+                self.stands_at(node, |cursor| cursor.phase = Phase::Waiting(*until));
             }
             Fact::QuestionAnswered { node, answer, next, .. } => {
                 if let Some(question) = self.questions.get_mut(step_of(node)) {
                     question.answer = Some(answer.clone());
                 }
-                self.enter(next);
+                self.enter(node, next);
             }
             Fact::ApprovalAsked { node, of, about, terms, until } => {
                 let (of, about, terms) = (of.clone(), about.clone(), terms.clone());
                 self.approvals.insert(step_of(node).to_owned(), Approval { of, about, terms, approved: None });
-                self.phase = Phase::Waiting(*until);
+                self.stands_at(node, |cursor| cursor.phase = Phase::Waiting(*until));
             }
             Fact::ApprovalDecided { node, approved, next, .. } => {
                 if let Some(approval) = self.approvals.get_mut(step_of(node)) {
                     approval.approved = Some(*approved);
                 }
-                self.enter(next);
+                self.enter(node, next);
             }
             Fact::LinkOpened { link } => {
                 for state in self.links.values_mut().filter(|l| l.id == *link) {
@@ -421,45 +359,91 @@ impl Run {
             Fact::Authorized { node, words, .. } => {
                 self.authorizations.insert(step_of(node).to_owned(), words.clone());
             }
-            Fact::CardCaptured { token, brand, last4, next, .. } => {
+            Fact::CardCaptured { node, token, brand, last4, next } => {
                 self.card = Some(CardState { token: token.clone(), brand: brand.clone(), last4: last4.clone() });
-                self.enter(next);
+                self.enter(node, next);
             }
-            Fact::CardForgotten { next, .. } => {
+            Fact::CardForgotten { node, next, .. } => {
                 self.card = None;
-                self.enter(next);
+                self.enter(node, next);
             }
             Fact::Restored { until } => self.restored = Some(*until),
-            Fact::Closed { .. } => self.closed = true,
+            Fact::Closed { ending } => {
+                self.cursors.clear();
+                (self.closed, self.ended) = (true, Some(ending.clone()));
+            }
         }
     }
 
-    fn enter(&mut self, next: &str) {
-        self.phase = Phase::Entered;
-        self.stopped = false;
+    /// A fact about a place lets the run go on there, if a switch halted it; one about the whole run, everywhere.
+    fn go_on(&mut self, fact: &Fact) {
+        if matches!(fact, Fact::Reported { .. } | Fact::Read { .. }) {
+            return;
+        }
+        let place = fact.node();
+        for cursor in self.cursors.iter_mut().filter(|cursor| place.is_none_or(|place| cursor.place == place)) {
+            cursor.halted = None;
+        }
+    }
+
+    /// The cursor at `place` goes on to `next`.
+    fn enter(&mut self, place: &str, next: &str) {
         // Whatever came of the last effect, a cancelled run goes nowhere else.
         let next = if self.cancelled { CANCELLED } else { next };
-        self.at = match next.strip_prefix("end:") {
-            Some(ending) => At::End(ending.to_owned()),
+        let Some(at) = self.cursors.iter().position(|cursor| cursor.place == place) else { return };
+        match next.strip_prefix("end:") {
+            Some(ending) => {
+                self.cursors.remove(at);
+                self.ended = Some(ending.to_owned());
+            }
             None => {
                 *self.visits.entry(next.to_owned()).or_default() += 1;
-                At::Node(next.to_owned())
+                self.cursors[at] = Cursor::at(next);
             }
-        };
-    }
-
-    fn under_way(&mut self, to: impl FnOnce(Effect) -> Phase) {
-        if let Some(effect) = self.effect().cloned() {
-            self.phase = to(effect);
         }
     }
 
-    /// The effect that is under way at the current node.
-    pub fn effect(&self) -> Option<&Effect> {
-        match &self.phase {
-            Phase::Intended(e) | Phase::Postponed(e, _) | Phase::Unclear(e, _, _) | Phase::NeedsPerson(e, _) => Some(e),
-            _ => None,
+    fn stands_at(&mut self, place: &str, what: impl FnOnce(&mut Cursor)) {
+        if let Some(cursor) = self.cursors.iter_mut().find(|cursor| cursor.place == place) {
+            what(cursor);
         }
+    }
+
+    fn under_way(&mut self, place: &str, to: impl FnOnce(Effect) -> Phase) {
+        self.stands_at(place, |cursor| cursor.under_way(to));
+    }
+
+    /// The cursor at this place.
+    pub fn cursor(&self, place: &str) -> Option<&Cursor> {
+        self.cursors.iter().find(|cursor| cursor.place == place)
+    }
+
+    /// Where its main line stands.
+    pub fn at(&self) -> At {
+        match (self.cursors.first(), &self.ended) {
+            (Some(cursor), _) => At::Node(cursor.place.clone()),
+            (None, ended) => At::End(ended.clone().unwrap_or_else(|| "failed".into())),
+        }
+    }
+
+    /// How far its main line got there.
+    pub fn phase(&self) -> &Phase {
+        self.cursors.first().map_or(&Phase::Entered, |cursor| &cursor.phase)
+    }
+
+    /// All effects that are under way.
+    pub fn effects(&self) -> impl Iterator<Item = &Effect> {
+        self.cursors.iter().filter_map(Cursor::effect)
+    }
+
+    /// The effect that is under way at this place.
+    pub fn effect(&self, place: &str) -> Option<&Effect> {
+        self.cursor(place)?.effect()
+    }
+
+    /// The kill switch that halts it.
+    pub fn halted(&self) -> Option<&Halt> {
+        self.cursors.iter().find_map(|cursor| cursor.halted.as_ref())
     }
 
     /// The name under which a vendor knows the effect of this visit to `node`.
@@ -470,21 +454,19 @@ impl Run {
 
     /// Whether a person holds it where it is. An end that was reached is still written down.
     pub fn is_paused(&self) -> bool {
-        self.paused.is_some() && matches!(self.at, At::Node(_))
+        self.paused.is_some() && self.ended.is_none()
     }
 
     /// When the run wants to be looked at if nothing arrives, and whether it is in the middle of something.
     pub fn wake(&self) -> (Option<Micros>, bool) {
-        if self.closed || self.halted.is_some() || self.is_paused() {
+        if self.closed || self.is_paused() {
             return (None, false);
         }
-        match &self.phase {
-            Phase::Waiting(at) | Phase::Deferred(at) | Phase::Postponed(_, at) | Phase::Unclear(_, _, at) => {
-                (Some(*at), false)
-            }
-            Phase::NeedsPerson(..) => (None, false),
-            Phase::Entered | Phase::Permitted | Phase::Intended(_) => (None, true),
-        }
+        // Once it has ended, the last word is to be said.
+        let cursors = self.cursors.iter().map(Cursor::wake);
+        cursors.fold((None, self.cursors.is_empty()), |(wake, busy), (at, works)| {
+            (wake.into_iter().chain(at).min(), busy || works)
+        })
     }
 
     /// What lists show.
@@ -496,20 +478,19 @@ impl Run {
             customer: self.customer.clone(),
             opened: self.opened,
             updated: self.updated,
-            at: match &self.at {
-                At::Node(node) => step_of(node).to_owned(),
-                At::End(ending) => ending.clone(),
+            at: match self.at() {
+                At::Node(place) => step_of(&place).to_owned(),
+                At::End(ending) => ending,
             },
             over: self.closed,
             busy,
             wake,
-            halted: self.halted.as_ref().map(|halt| halt.switch.clone()),
+            halted: self.halted().map(|halt| halt.switch.clone()),
         }
     }
 
-    /// What became of an effect, in the words of a report.
+    /// Whether an explicit report of this status ends an effect of this key.
     pub fn awaits_report(&self, key: &str, status: ReportStatus) -> bool {
-        status != ReportStatus::Pending
-            && matches!(&self.phase, Phase::Unclear(e, _, _) | Phase::NeedsPerson(e, _) | Phase::Postponed(e, _) | Phase::Intended(e) if e.key == key)
+        status != ReportStatus::Pending && self.effects().any(|effect| effect.key == key)
     }
 }

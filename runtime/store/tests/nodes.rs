@@ -311,7 +311,7 @@ async fn all_come_to_rest(engine: &Engine, database: &Database, seed: u64) {
     for listed in engine.list(TENANT, 100_000).await.unwrap() {
         let id = RunId { tenant: TENANT.into(), interaction: listed.interaction };
         let run = engine.run_state(&id).await.unwrap();
-        assert!(matches!(run.phase, Phase::Waiting(_)), "SELVEDGE_SEED={seed}: {:?} {:?}", run.at, run.phase);
+        assert!(matches!(run.phase(), Phase::Waiting(_)), "SELVEDGE_SEED={seed}: {:?} {:?}", run.at(), run.phase());
     }
 }
 

@@ -268,7 +268,7 @@ async fn tell(engine: &Engine, event: &str, from: &str, words: &str) {
 async fn a_stop_at_night_voids_what_waits_for_the_morning() {
     let world = world().await;
     let reminder = world.remind(ADA).await;
-    assert!(matches!(world.engine.run_state(&reminder).await.unwrap().phase, Phase::Deferred(MORNING)));
+    assert!(matches!(world.engine.run_state(&reminder).await.unwrap().phase(), Phase::Deferred(MORNING)));
 
     world.text("evt_1", MOBILE, "STOP").await;
 

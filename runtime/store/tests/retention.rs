@@ -36,7 +36,7 @@ async fn closed() -> (Node, RunId) {
     let node = Node::start().await;
     node.vendors.checking.add_permits(10);
     let id = node.open().await.unwrap();
-    node.becomes(&id, |run| matches!(run.phase, Phase::Waiting(_))).await;
+    node.becomes(&id, |run| matches!(run.phase(), Phase::Waiting(_))).await;
     node.clock.skip(11 * 60_000_000);
     node.becomes(&id, |run| run.closed).await;
     (node, id)
@@ -130,7 +130,7 @@ async fn pages_of_what_is_kept_go_on_where_the_last_one_ended() {
     let (node, first) = closed().await;
     let others = [node.open().await.unwrap(), node.open().await.unwrap()];
     for other in &others {
-        node.becomes(other, |run| matches!(run.phase, Phase::Waiting(_))).await;
+        node.becomes(other, |run| matches!(run.phase(), Phase::Waiting(_))).await;
     }
     node.clock.skip(11 * 60_000_000);
     for other in &others {

@@ -23,7 +23,7 @@ async fn execute(connection: &mut SqliteConnection, sql: &'static str) {
 }
 
 fn waits_for_the_code(run: &Run) -> bool {
-    matches!(run.phase, Phase::Waiting(_))
+    matches!(run.phase(), Phase::Waiting(_))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +69,8 @@ async fn a_node_whose_clock_steps_back_for_hours_waits_for_it() {
     assert!(why.to_string().contains("10800 s before"), "{why}");
     assert!(matches!(node.open().await, Err(EngineError::NotReady { .. })));
     // What was on its way is written down; what would come next is not begun.
-    node.becomes(&run, |run| matches!(&run.at, selvedge_engine::run::At::Node(node) if node != "identity.check")).await;
+    node.becomes(&run, |run| matches!(run.at(), selvedge_engine::run::At::Node(node) if node != "identity.check"))
+        .await;
     assert!(node.vendors.sent.lock().unwrap().is_empty(), "a message left at a time that nobody knows");
 
     node.clock.behind.store(0, Ordering::SeqCst);

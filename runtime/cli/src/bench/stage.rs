@@ -152,7 +152,7 @@ impl Stage {
     pub async fn execute(&self, work: Work) -> miette::Result<()> {
         let id = self.open(work).await?;
         let run = self.engine.settle(&id).await?;
-        match run.at {
+        match run.at() {
             At::End(ending) if ending == "completed" && run.closed => Ok(()),
             at => {
                 Err(Failure::Measurement { at: format!("{at:?}"), why: "an execution did not complete".into() }.into())

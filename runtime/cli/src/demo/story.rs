@@ -107,7 +107,7 @@ pub async fn play(
             tokio::time::sleep(LOOK).await;
             continue;
         }
-        match &run.phase {
+        match run.phase() {
             Phase::Waiting(_) => {
                 let texts = if standing_at(&run, "first-payment.open") { std::mem::take(&mut replies) } else { vec![] };
                 for text in texts {
@@ -131,7 +131,7 @@ pub async fn play(
 }
 
 fn standing_at(run: &Run, node: &str) -> bool {
-    matches!(&run.at, At::Node(at) if at == node)
+    matches!(run.at(), At::Node(at) if at == node)
 }
 
 /// The one whom the run waits for does what is asked.
@@ -142,7 +142,7 @@ async fn act(
     run: &Run,
     mut by_hand: Option<&mut ByHand>,
 ) -> miette::Result<()> {
-    let At::Node(node) = &run.at else { return Ok(()) };
+    let At::Node(node) = run.at() else { return Ok(()) };
     let path = format!("/v1/interactions/{}", id.interaction);
     if let (Some(by_hand), "first-payment.answer" | "first-payment.card") = (&mut by_hand, node.as_str()) {
         return by_hand.hand_over(stage).await;

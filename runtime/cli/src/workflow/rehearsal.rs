@@ -173,7 +173,7 @@ impl Rehearsal {
 
 /// In which words a run that is not over stands there.
 pub fn standing(run: &Run) -> String {
-    match (&run.at, &run.phase) {
+    match (run.at(), run.phase()) {
         (At::End(ending), _) => format!("the run is over (`{ending}`)"),
         (At::Node(_), Phase::NeedsPerson(_, why)) => format!("a person decides at `{}`: {why}", run.summary().at),
         (At::Node(_), _) => format!("it waits at `{}`", run.summary().at),

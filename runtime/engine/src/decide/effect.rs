@@ -207,7 +207,7 @@ pub fn asked(
         Ok(None) if now < effect.since + SETTLE => {
             again("the vendor has not heard of it yet".into(), effect.since + SETTLE)
         }
-        Ok(None) if run.stopped => {
+        Ok(None) if run.cursor(&node.name).is_some_and(|cursor| cursor.stopped) => {
             let why = "it never left, and the contact rules do not permit it any more".into();
             settle(plan, run, node, effect, Exit::Refused, String::new(), why, answer.accesses.clone(), Vec::new())
         }
@@ -235,7 +235,7 @@ pub fn asked(
 
 /// An explicit report ends the effect; anything else does not.
 pub(crate) fn reported(plan: &Plan, run: &Run, node: &Node, report: &Report, accesses: Vec<Access>) -> Option<Fact> {
-    let effect = run.effect().filter(|e| e.key == report.idempotency_key)?;
+    let effect = run.effect(&node.name).filter(|e| e.key == report.idempotency_key)?;
     let exit = match (report.status, &node.op) {
         (ReportStatus::Pending, _) => return None,
         (ReportStatus::Succeeded, _) => Exit::Done,

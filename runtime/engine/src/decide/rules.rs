@@ -39,7 +39,7 @@ pub fn contact_decided(
     channel: &str,
     decision: Decision,
 ) -> Fact {
-    let refused = decision.verdict == Verdict::Deny && run.effect().is_none();
+    let refused = decision.verdict == Verdict::Deny && run.effect(&node.name).is_none();
     let next = refused.then(|| target(plan, node, Exit::Refused));
     Fact::ContactDecided {
         node: node.name.clone(),

@@ -5,21 +5,45 @@ use selvedge_workflow::plan::{Exit, Node, Op, Plan};
 
 use super::effect::reported;
 use super::rules::stale_target;
-use super::{connector, node, target, terms_of};
+use super::{connector, standing, target, terms_of};
 use crate::error::EngineError;
 use crate::fact::{Fact, Revoked, Text};
 use crate::operate;
-use crate::run::{Phase, Run};
+use crate::run::{Cursor, Phase, Run};
 use crate::signal::{Delivered, Signal};
 
 /// How often a page may be proved again in another browser.
 pub const MAX_PROOFS: u32 = 5;
 /// What a signal means to the run where it stands. No facts: it came too late, or for somebody else.
 pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fact>, EngineError> {
-    let Some(node) = node(plan, run)? else { return Ok(late(run, delivered)) };
+    if run.ended.is_some() {
+        return Ok(late(run, delivered));
+    }
+    let standing = standing(plan, run)?;
+    Ok(match &delivered.signal {
+        Signal::Reported { connection, connector: reader, report } => {
+            let told = Fact::Reported { connection: connection.clone(), report: report.clone() };
+            // A vendor speaks for its own effects: the SMS vendor cannot say that a card was charged.
+            let own = standing.into_iter().filter(|(node, _)| connector(plan, node) == reader);
+            let settled = own.into_iter().find_map(|(node, _)| reported(plan, run, node, report, Vec::new()));
+            std::iter::once(told).chain(settled).collect()
+        }
+        Signal::Text { text, revoked, .. } => written(text, revoked),
+        Signal::Operate { act, reason } => operate::facts(plan, run, act, reason, &delivered.who)?,
+        Signal::Read { step } => read(run, step),
+        // What else is said is said to the place that waits for it.
+        _ => {
+            let told = standing.into_iter().map(|(node, cursor)| at_wait(plan, run, node, cursor, delivered));
+            told.into_iter().find(|facts| !facts.is_empty()).unwrap_or_default()
+        }
+    })
+}
+
+/// What a signal means to the place where it finds the run waiting.
+fn at_wait(plan: &Plan, run: &Run, node: &Node, cursor: &Cursor, delivered: &Delivered) -> Vec<Fact> {
     let name = node.name.clone();
-    let waiting = matches!(&run.phase, Phase::Waiting(until) if delivered.at < *until);
-    Ok(match (&delivered.signal, &node.op) {
+    let waiting = matches!(&cursor.phase, Phase::Waiting(until) if delivered.at < *until);
+    match (&delivered.signal, &node.op) {
         (Signal::Code { key, matched }, Op::Answer { tries, level, valid, .. })
             if waiting && run.messages.get(&node.step) == Some(key) =>
         {
@@ -37,7 +61,7 @@ pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fa
                     next: target(plan, node, Exit::Done),
                 }]
             } else {
-                let left = tries.saturating_sub(run.wrong + 1);
+                let left = tries.saturating_sub(cursor.wrong + 1);
                 vec![Fact::CodeWrong { node: name, left, next: (left == 0).then(|| target(plan, node, Exit::Failed)) }]
             }
         }
@@ -104,18 +128,8 @@ pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fa
                 },
             ]
         }
-        (Signal::Reported { connection, connector: reader, report }, _) => {
-            let told = Fact::Reported { connection: connection.clone(), report: report.clone() };
-            // A vendor speaks for its own effects: the SMS vendor cannot say that a card was charged.
-            let own = connector(plan, node) == reader && run.awaits_report(&report.idempotency_key, report.status);
-            let settled = own.then(|| reported(plan, run, node, report, Vec::new())).flatten();
-            std::iter::once(told).chain(settled).collect()
-        }
-        (Signal::Text { text, revoked, .. }, _) => written(text, revoked),
-        (Signal::Operate { act, reason }, _) => operate::facts(plan, run, act, reason, &delivered.who)?,
-        (Signal::Read { step }, _) => read(run, step),
         _ => Vec::new(),
-    })
+    }
 }
 
 fn is_of(delivered: &Delivered, function: &str) -> bool {

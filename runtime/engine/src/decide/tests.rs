@@ -12,6 +12,7 @@ use crate::definition::Definition;
 use crate::fact::{Commitment, Moment};
 use crate::ports::store::{RunId, Stored};
 use crate::ports::{Failure, Finding, Report, ReportStatus};
+use crate::run::At;
 use crate::signal::{Delivered, Signal};
 
 const DAY: Micros = 86_400_000_000;
@@ -266,7 +267,7 @@ impl Sheet {
 
     /// Somebody does something, or time passes.
     fn outside(&mut self, definition: &Definition, dice: u8) {
-        let At::Node(name) = self.run.at.clone() else { return };
+        let At::Node(name) = self.run.at().clone() else { return };
         let step = crate::run::step_of(&name).to_owned();
         let signal = match (dice % 4, name.as_str()) {
             (0, _) => None,
@@ -375,17 +376,17 @@ fn a_link_that_nobody_opens_runs_out() {
     let mut sheet = Sheet::open(&definition);
     // 5 answers everything well: permit, clear, sent, the right code, accepted.
     for _ in 0..60 {
-        if matches!(&sheet.run.at, At::Node(n) if n == "first-payment.open")
-            && matches!(sheet.run.phase, Phase::Waiting(_))
+        if matches!(sheet.run.at(), At::Node(n) if n == "first-payment.open")
+            && matches!(sheet.run.phase(), Phase::Waiting(_))
         {
             break;
         }
         sheet.step(&definition, 7);
     }
-    assert!(matches!(&sheet.run.at, At::Node(n) if n == "first-payment.open"), "{:?}", sheet.run.at);
+    assert!(matches!(sheet.run.at(), At::Node(n) if n == "first-payment.open"), "{:?}", sheet.run.at());
     sheet.now += 3 * DAY;
     while sheet.step(&definition, 7) {}
-    assert_eq!(sheet.run.at, At::End("failed".into()));
+    assert_eq!(sheet.run.at(), At::End("failed".into()));
     assert!(sheet.run.closed && sheet.run.payments.is_empty());
 }
 
@@ -394,15 +395,15 @@ fn an_unclear_charge_is_settled_by_the_vendors_signed_word_alone() {
     let definition = definition();
     let mut sheet = Sheet::open(&definition);
     for _ in 0..80 {
-        if matches!(&sheet.run.at, At::Node(n) if n == "first-payment.charge")
-            && matches!(sheet.run.phase, Phase::Permitted)
+        if matches!(sheet.run.at(), At::Node(n) if n == "first-payment.charge")
+            && matches!(sheet.run.phase(), Phase::Permitted)
         {
             break;
         }
         sheet.step(&definition, 7);
     }
     sheet.step(&definition, 10); // 10 % 9 = 1: no answer
-    let Phase::Unclear(effect, ..) = sheet.run.phase.clone() else { panic!("{:?}", sheet.run.phase) };
+    let Phase::Unclear(effect, ..) = sheet.run.phase().clone() else { panic!("{:?}", sheet.run.phase()) };
     let now = sheet.now;
     let told = |status, event: &str| Delivered {
         signal: Signal::Reported {
@@ -436,7 +437,7 @@ fn a_workflow_that_narrows_a_class_is_obeyed_after_a_crash() {
     let definition = definition();
     let mut sheet = Sheet::open(&definition);
     sheet.step(&definition, 11); // the process ends between intent and outcome
-    let Phase::Intended(effect) = sheet.run.phase.clone() else { panic!("{:?}", sheet.run.phase) };
+    let Phase::Intended(effect) = sheet.run.phase().clone() else { panic!("{:?}", sheet.run.phase()) };
     let mut plan = definition.plan.clone();
     let narrowed = |class: Option<&str>| Op::Call {
         connector: "sim".into(),
@@ -472,16 +473,16 @@ fn what_a_service_answered_is_known_by_its_commitment_alone() {
 /// Plays the story well until the run stands at this node in this phase.
 fn until(sheet: &mut Sheet, definition: &Definition, node: &str, there: impl Fn(&Phase) -> bool) {
     for _ in 0..120 {
-        if matches!(&sheet.run.at, At::Node(n) if n == node) && there(&sheet.run.phase) {
+        if matches!(sheet.run.at(), At::Node(n) if n == node) && there(sheet.run.phase()) {
             return;
         }
         sheet.step(definition, 7);
     }
-    panic!("the story does not come to `{node}`: {:?} {:?}", sheet.run.at, sheet.run.phase);
+    panic!("the story does not come to `{node}`: {:?} {:?}", sheet.run.at(), sheet.run.phase());
 }
 
 fn ruled(sheet: &mut Sheet, definition: &Definition, verdict: Verdict) {
-    let node = node(&definition.plan, &sheet.run).unwrap().unwrap();
+    let node = node(&definition.plan, &sheet.run.cursors[0].place).unwrap();
     let fact = contact_decided(
         &definition.plan,
         &sheet.run,
@@ -517,7 +518,7 @@ fn another_vendor_cannot_say_that_a_card_was_charged() {
     let mut sheet = Sheet::open(&definition);
     until(&mut sheet, &definition, "first-payment.charge", |p| matches!(p, Phase::Permitted));
     sheet.step(&definition, 10);
-    let Phase::Unclear(effect, ..) = sheet.run.phase.clone() else { panic!("{:?}", sheet.run.phase) };
+    let Phase::Unclear(effect, ..) = sheet.run.phase().clone() else { panic!("{:?}", sheet.run.phase()) };
     let forged = Delivered {
         signal: Signal::Reported {
             connection: "brightline".into(),
@@ -543,10 +544,10 @@ fn a_message_that_may_have_left_stays_under_way_when_quiet_hours_begin() {
     let mut sheet = Sheet::open(&definition);
     until(&mut sheet, &definition, "invitation", |p| matches!(p, Phase::Permitted));
     sheet.step(&definition, 11); // the process ends between intent and outcome
-    assert!(matches!(sheet.run.phase, Phase::Intended(_)));
+    assert!(matches!(sheet.run.phase(), Phase::Intended(_)));
     let morning = sheet.now + 3_600_000_000;
     ruled(&mut sheet, &definition, Verdict::Defer { until: morning });
-    let Phase::Postponed(effect, at) = &sheet.run.phase else { panic!("{:?}", sheet.run.phase) };
+    let Phase::Postponed(effect, at) = sheet.run.phase() else { panic!("{:?}", sheet.run.phase()) };
     assert_eq!((effect.attempt, *at), (1, morning), "the next attempt is the second, under the same key");
 }
 
@@ -557,11 +558,11 @@ fn a_message_that_may_have_left_is_asked_about_when_the_customer_says_stop() {
     until(&mut sheet, &definition, "invitation", |p| matches!(p, Phase::Permitted));
     sheet.step(&definition, 11);
     ruled(&mut sheet, &definition, Verdict::Deny);
-    assert!(matches!(sheet.run.phase, Phase::Unclear(..)), "{:?}", sheet.run.phase);
+    assert!(matches!(sheet.run.phase(), Phase::Unclear(..)), "{:?}", sheet.run.phase());
     sheet.now += SETTLE;
     sheet.step(&definition, 5); // the vendor never heard of it
     while sheet.step(&definition, 5) {}
-    assert_eq!(sheet.run.at, At::End("failed".into()), "and it is not sent any more");
+    assert_eq!(sheet.run.at(), At::End("failed".into()), "and it is not sent any more");
 }
 
 #[test]
@@ -572,8 +573,8 @@ fn a_card_is_kept_on_no_way_that_leaves_its_charge() {
         let mut sheet = Sheet::open(&definition);
         until(&mut sheet, &definition, "first-payment.charge", |p| matches!(p, Phase::Permitted));
         sheet.step(&definition, dice);
-        let there = matches!(&sheet.run.at, At::Node(n) if n == "first-payment.charge");
-        assert_eq!(sheet.run.card.is_some(), there, "dice {dice}: {:?}", sheet.run.at);
+        let there = matches!(sheet.run.at(), At::Node(n) if n == "first-payment.charge");
+        assert_eq!(sheet.run.card.is_some(), there, "dice {dice}: {:?}", sheet.run.at());
     }
 }
 
@@ -582,7 +583,7 @@ fn in_a_restored_run_money_is_asked_about_and_what_must_not_come_twice_goes_to_a
     let definition = definition();
     let mut sheet = Sheet::open(&definition);
     until(&mut sheet, &definition, "first-payment.charge", |p| matches!(p, Phase::Permitted));
-    let node = node(&definition.plan, &sheet.run).unwrap().unwrap();
+    let node = node(&definition.plan, &sheet.run.cursors[0].place).unwrap();
     let effect = Effect { key: sheet.run.key(&node.name), attempt: 1, since: sheet.now };
     let classes = ["pure", "idempotent", "reconcile", "never-retry"];
     for class in classes {

@@ -184,11 +184,15 @@ impl Engine {
         let mut found = Vec::new();
         for id in self.store().busy_of(tenant).await? {
             let run = self.run_state(&id).await?;
-            let Phase::Intended(effect) = &run.phase else { continue };
+            if !run.cursors.iter().any(|cursor| matches!(cursor.phase, Phase::Intended(_))) {
+                continue;
+            }
             let definition = self.definition(tenant, &run.workflow, &run.controls).await?;
-            let node = decide::node(&definition.plan, &run)?;
-            if node.is_some_and(|node| reach(&definition, &run, node).within(scope)) {
-                found.push(Intended { id: id.clone(), key: effect.key.clone(), attempt: effect.attempt });
+            for (node, cursor) in decide::standing(&definition.plan, &run)? {
+                let Phase::Intended(effect) = &cursor.phase else { continue };
+                if reach(&definition, &run, node).within(scope) {
+                    found.push(Intended { id: id.clone(), key: effect.key.clone(), attempt: effect.attempt });
+                }
             }
         }
         Ok(found)
@@ -263,7 +267,7 @@ impl Engine {
         match board.stopping(&reach(definition, &turn.run, node)) {
             None if asks => {}
             None => turn.only_at(board.epoch()),
-            Some(switch) if turn.run.halted.as_ref().is_some_and(|halt| halt.switch == switch.id) => {
+            Some(switch) if halted_by(&turn.run, node) == Some(&switch.id) => {
                 return Ok(Some(Next::Park));
             }
             Some(switch) => {
@@ -287,6 +291,11 @@ impl Engine {
         let board = self.board(&run.id.tenant).await?;
         Ok(board.stopping(&reach(definition, run, node)).map(|switch| halted(switch, node, Some(key.to_owned()))))
     }
+}
+
+/// The switch that halts a run at this node already.
+fn halted_by<'r>(run: &'r Run, node: &Node) -> Option<&'r String> {
+    Some(&run.cursor(&node.name)?.halted.as_ref()?.switch)
 }
 
 fn halted(switch: &Switch, node: &Node, key: Option<String>) -> Fact {

@@ -58,7 +58,7 @@ fn a_colleague_in_the_right_function_answers_and_the_way_follows() {
             refused(engine.answer_question(&id, "review", "standard", sam()).await)
                 .contains("does not wait for this answer")
         );
-        assert_eq!(engine.settle(&id).await.unwrap().at, At::End("completed".into()));
+        assert_eq!(engine.settle(&id).await.unwrap().at(), At::End("completed".into()));
     });
     assert_eq!(house.vendor.steps(), ["gentle"]);
 }
@@ -88,7 +88,7 @@ async fn to_approval(house: &House, engine: &Engine) -> (RunId, Run) {
     let terms = engine.settle(&id).await.unwrap().offers["plan"].terms.clone();
     engine.answer(&id, "plan", true, &terms, maria()).await.unwrap();
     let run = engine.settle(&id).await.unwrap();
-    assert!(matches!(run.phase, Phase::Waiting(_)) && run.at == At::Node("second-look".into()));
+    assert!(matches!(run.phase(), Phase::Waiting(_)) && run.at() == At::Node("second-look".into()));
     (id, run)
 }
 
@@ -113,7 +113,7 @@ fn nobody_approves_what_they_asked_for_nor_what_they_did_not_look_at() {
                 .contains("`auditor`")
         );
         engine.approve(&id, "second-look", terms, true, sam()).await.unwrap();
-        assert_eq!(engine.settle(&id).await.unwrap().at, At::End("completed".into()));
+        assert_eq!(engine.settle(&id).await.unwrap().at(), At::End("completed".into()));
         let events = engine.events(&id).await.unwrap();
         let event = events.iter().find(|event| event.kind == "approval.decided").unwrap();
         assert_eq!((event.actor.as_str(), event.data["terms"].as_str()), ("person:sam", Some(terms.as_str())));
@@ -133,7 +133,7 @@ fn silence_does_not_approve_and_a_no_ends_the_run() {
                 let terms = &run.offers["plan"].terms;
                 engine.approve(&id, "second-look", terms, false, colleague("sam", "supervisor")).await.unwrap();
             }
-            assert_eq!(engine.settle(&id).await.unwrap().at, At::End("failed".into()));
+            assert_eq!(engine.settle(&id).await.unwrap().at(), At::End("failed".into()));
             assert_eq!(house.vendor.steps(), ["identity"], "nothing is confirmed");
         });
     }
@@ -149,6 +149,6 @@ fn an_approval_survives_the_process_that_took_it() {
     house.life(async |engine| {
         engine.approve(&id, "second-look", &terms, true, colleague("sam", "supervisor")).await.unwrap()
     });
-    house.life(async |engine| assert_eq!(engine.settle(&id).await.unwrap().at, At::End("completed".into())));
+    house.life(async |engine| assert_eq!(engine.settle(&id).await.unwrap().at(), At::End("completed".into())));
     assert_eq!(house.vendor.steps(), ["identity", "confirmed"]);
 }

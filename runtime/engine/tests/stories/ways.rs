@@ -35,17 +35,17 @@ fn a_wait_outlives_the_process_and_the_way_is_taken_when_it_is_over() {
     let id = house.life(async |engine| {
         let id = house.open(engine, &[("account.balance", &owes(5_001)), ("account.month", "2026-10")]).await;
         let run = engine.settle(&id).await.unwrap();
-        assert_eq!(run.at, At::Node("grace".into()));
-        assert!(matches!(run.phase, Phase::Waiting(_)));
+        assert_eq!(run.at(), At::Node("grace".into()));
+        assert!(matches!(run.phase(), Phase::Waiting(_)));
         id
     });
     house.clock.advance(2 * DAY - 1);
     house.life(async |engine| {
         let run = engine.settle(&id).await.unwrap();
-        assert_eq!(run.at, At::Node("grace".into()), "one microsecond is left");
+        assert_eq!(run.at(), At::Node("grace".into()), "one microsecond is left");
         house.clock.advance(1);
         let run = engine.settle(&id).await.unwrap();
-        assert_eq!(run.at, At::End("completed".into()));
+        assert_eq!(run.at(), At::End("completed".into()));
         assert_eq!(house.vendor.steps(), ["bill"]);
     });
 }
@@ -93,7 +93,7 @@ fn a_way_that_cannot_be_decided_ends_the_run_and_says_why() {
         engine.settle(&id).await.unwrap();
         house.clock.advance(2 * DAY);
         let run = engine.settle(&id).await.unwrap();
-        assert_eq!(run.at, At::End("failed".into()));
+        assert_eq!(run.at(), At::End("failed".into()));
         let why = facts(engine, &id).await.into_iter().find_map(|fact| match fact {
             Fact::ConditionDecided { answer, why, .. } => Some((answer, why)),
             _ => None,
@@ -122,7 +122,7 @@ fn a_kill_at_any_commit_loses_nothing_and_sends_once() {
                 house.clock.advance(2 * DAY);
                 engine.settle(&id).await.unwrap()
             });
-            assert_eq!(run.at, At::End("completed".into()), "{moment:?} {nth}");
+            assert_eq!(run.at(), At::End("completed".into()), "{moment:?} {nth}");
             assert_eq!(house.vendor.steps(), ["bill"], "{moment:?} {nth}");
             if !killed {
                 break;

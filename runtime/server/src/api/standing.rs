@@ -201,10 +201,7 @@ impl Standing {
             until: wake.map(rfc3339),
             over: run.closed,
             paused: run.paused.as_ref().map(|(by, reason)| format!("by {by}: {reason}")),
-            stopped: run
-                .halted
-                .as_ref()
-                .map(|h| format!("by {} over {}, set by {}: {}", h.switch, h.scope, h.by, h.reason)),
+            stopped: run.halted().map(|h| format!("by {} over {}, set by {}: {}", h.switch, h.scope, h.by, h.reason)),
             acts: super::acts::offers(run),
             identity: run.assertions.iter().map(Identity::of).collect(),
             offers: run
@@ -252,7 +249,7 @@ impl Identity {
 }
 
 fn phase(run: &Run) -> &'static str {
-    match (&run.at, &run.phase) {
+    match (run.at(), run.phase()) {
         (At::End(_), _) => "over",
         (_, Phase::Entered) => "entered",
         (_, Phase::Permitted) => "permitted",
@@ -265,42 +262,43 @@ fn phase(run: &Run) -> &'static str {
     }
 }
 
-/// What the newest wait at this step is for.
+/// What the newest wait at a place where it waits is for.
 fn waiting_for(run: &Run, events: &[Event]) -> Option<String> {
-    let (At::Node(at), Phase::Waiting(_)) = (&run.at, &run.phase) else { return None };
+    let waits: Vec<&str> = run.cursors.iter().filter(|c| c.waits()).map(|cursor| cursor.place.as_str()).collect();
+    if waits.is_empty() {
+        return None;
+    }
+    let here = |node: &String| waits.contains(&node.as_str());
     events.iter().rev().find_map(|event| match Fact::from_kind_and_data(&event.kind, event.data.clone()).ok()? {
-        Fact::WaitBegan { node, what, .. } if node == *at => Some(what),
-        Fact::QuestionAsked { node, of, .. } if node == *at => Some(format!("a {of} to answer")),
-        Fact::ApprovalAsked { node, of, .. } if node == *at => Some(format!("a {of} to approve")),
-        Fact::Offered { node, .. } if node == *at => Some(format!("the answer to the offer `{}`", step_of(at))),
+        Fact::WaitBegan { node, what, .. } if here(&node) => Some(what),
+        Fact::QuestionAsked { node, of, .. } if here(&node) => Some(format!("a {of} to answer")),
+        Fact::ApprovalAsked { node, of, .. } if here(&node) => Some(format!("a {of} to approve")),
+        Fact::Offered { node, .. } if here(&node) => Some(format!("the answer to the offer `{}`", step_of(&node))),
         _ => None,
     })
 }
 
-/// The step at which the run waits.
-fn waiting_at(run: &Run) -> Option<&str> {
-    match (&run.at, &run.phase) {
-        (At::Node(at), Phase::Waiting(_)) => Some(step_of(at)),
-        _ => None,
-    }
+/// The steps at which the run waits.
+fn waiting_at(run: &Run) -> impl Iterator<Item = &str> {
+    run.cursors.iter().filter(|cursor| cursor.waits()).map(|cursor| step_of(&cursor.place))
 }
 
 fn question(run: &Run) -> Option<Question> {
-    let step = waiting_at(run)?;
-    let asked = run.questions.get(step).filter(|asked| asked.answer.is_none())?;
+    let open = |step| run.questions.get(step).filter(|asked| asked.answer.is_none()).map(|asked| (step, asked));
+    let (step, asked) = waiting_at(run).find_map(open)?;
     let (question, of, answers) = (asked.question.clone(), asked.of.clone(), asked.answers.clone());
     Some(Question { step: step.to_owned(), question, of, answers })
 }
 
 fn approval(run: &Run) -> Option<Approval> {
-    let step = waiting_at(run)?;
-    let asked = run.approvals.get(step).filter(|asked| asked.approved.is_none())?;
+    let open = |step| run.approvals.get(step).filter(|asked| asked.approved.is_none()).map(|asked| (step, asked));
+    let (step, asked) = waiting_at(run).find_map(open)?;
     let (of, about, terms) = (asked.of.clone(), asked.about.clone(), asked.terms.clone());
     Some(Approval { step: step.to_owned(), of, about, terms })
 }
 
 fn unclear(run: &Run) -> Option<Unclear> {
-    match &run.phase {
+    run.cursors.iter().find_map(|cursor| match &cursor.phase {
         Phase::Unclear(effect, asked, _) => {
             Some(Unclear { effect: effect.key.clone(), asked: Some(*asked), needs_person: None })
         }
@@ -308,7 +306,7 @@ fn unclear(run: &Run) -> Option<Unclear> {
             Some(Unclear { effect: effect.key.clone(), asked: None, needs_person: Some(why.clone()) })
         }
         _ => None,
-    }
+    })
 }
 
 /// A time as the API writes it; one outside the years 0 to 9999 is none that a run can have.

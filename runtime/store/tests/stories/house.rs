@@ -247,7 +247,7 @@ impl<S: Store + Clone + 'static> House<S> {
             if is(&run) {
                 return run;
             }
-            assert!(begun.elapsed() < PATIENCE, "it stays at {:?} {:?}", run.at, run.phase);
+            assert!(begun.elapsed() < PATIENCE, "it stays at {:?} {:?}", run.at(), run.phase());
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

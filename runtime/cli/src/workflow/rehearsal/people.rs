@@ -3,7 +3,6 @@
 use secrecy::ExposeSecret;
 use selvedge_engine::page::{Card, Page};
 use selvedge_engine::ports::store::RunId;
-use selvedge_engine::run::Phase;
 use selvedge_engine::{Run, Who, decide};
 use selvedge_workflow::plan::{Op, Plan};
 
@@ -40,17 +39,16 @@ impl Asked {
 
 /// What the run asks of people now.
 pub fn asked(plan: &Plan, run: &Run) -> Option<Asked> {
-    if run.closed || !matches!(run.phase, Phase::Waiting(_)) {
-        return None;
-    }
-    match &decide::node(plan, run).ok()??.op {
+    decide::standing(plan, run).ok()?.into_iter().filter(|(_, cursor)| cursor.waits()).find_map(|(node, _)| match node
+        .op
+    {
         Op::Answer { .. } => Some(Asked::Code),
         Op::Offer { .. } => Some(Asked::Answer),
         Op::Open => Some(Asked::Open),
         Op::Card { .. } => Some(Asked::Card),
         // What nobody is asked for, because the engine does it or time does.
         _ => None,
-    }
+    })
 }
 
 /// The agent who took the call.
@@ -74,8 +72,9 @@ impl Rehearsal {
 
     /// The customer answers the offer that stands open.
     pub async fn answer(&self, id: &RunId, run: &Run, accepted: bool) -> miette::Result<()> {
-        let node = decide::node(&self.definition.plan, run)?;
-        let step = node.map(|node| node.step.clone()).unwrap_or_default();
+        let mut standing = decide::standing(&self.definition.plan, run)?.into_iter();
+        let offer = standing.find(|(node, _)| matches!(node.op, Op::Offer { .. }));
+        let step = offer.map(|(node, _)| node.step.clone()).unwrap_or_default();
         let terms = run.offers.get(&step).map(|offer| offer.terms.clone()).unwrap_or_default();
         Ok(self.engine.answer(id, &step, accepted, &terms, agent()).await?)
     }

@@ -134,7 +134,7 @@ impl Walk {
             }
             run = stage.settle(&id).await?;
         }
-        let wake = run.wake().0.filter(|_| !run.closed && !matches!(run.phase, Phase::NeedsPerson(..)));
+        let wake = run.wake().0.filter(|_| !run.closed && !matches!(run.phase(), Phase::NeedsPerson(..)));
         let Some(wake) = wake else { return Ok(Then::Over(self.outcome(stage, &id, &run).await?)) };
         Ok(Then::At(self.intend(stage, &run).map_or(wake, |when| when.min(wake))))
     }
