@@ -144,6 +144,21 @@ fn the_first_day(data: &Path, database: Option<&str>) {
     assert_eq!(opened.status, 201, "{}", opened.body);
     let listed: Value = serde_json::from_str(&beside(data, database, &["run", "list", "--json"])).unwrap();
     assert_eq!(listed[0]["interaction"], opened.json()["interaction"]);
+    // A campaign that is started beside it, too.
+    let campaign =
+        ["campaign", "start", "november", "--workflow", "healthcare-balance", "--list", file.to_str().unwrap()];
+    beside(data, database, &campaign);
+    let taken = || {
+        let shown: Value =
+            serde_json::from_str(&beside(data, database, &["campaign", "show", "november", "--json"])).unwrap();
+        shown["progress"]["queued"] == 0
+    };
+    assert!((0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        taken()
+    }));
+    let listed: Value = serde_json::from_str(&beside(data, database, &["run", "list", "--json"])).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
     // A switch that is set beside the node is obeyed by it.
     beside(data, database, &["kill", "workflow", "healthcare-balance", "--reason", "not yet"]);
     let refused = node.http.post("/v1/interactions", &[&bearer, "content-type: application/json"], to_open);

@@ -18,6 +18,7 @@ use selvedge_workflow::dictionary::Dictionary;
 use selvedge_workflow::source::{Diagnostic, Span, code};
 use tokio::task::JoinSet;
 
+pub use self::read::is_id;
 use self::read::{Customer, Lines};
 use crate::beside::Beside;
 use crate::failure::Failure;
@@ -57,13 +58,11 @@ pub enum Command {
 
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
     let Command::Import { file, check, who, json, data } = command;
-    let files = home::definitions(&home::find()?)?;
-    let text = files.get(FIELDS).map_or("", String::as_str);
-    let dictionary = Dictionary::read(FIELDS, text).map_err(|findings| Failure::Findings { findings })?;
-    let customers = examine(&file, &dictionary)?;
+    let customers = examine(&file, &dictionary()?)?;
     if !check {
+        // Only now: a bad file does not even open the store.
         let beside = Beside::open(&data_or_demo(data)?).await?;
-        keep(&file, &dictionary, &beside).await?;
+        import(&file, &beside).await?;
         let what = serde_json::json!({ "customers": customers });
         beside.engine.note(&beside.tenant, &operator(who.as_deref()), "customers.imported", what).await?;
     }
@@ -73,6 +72,21 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         false => say!("{customers} customers {done} from {}", file.display()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn dictionary() -> Result<Dictionary, Failure> {
+    let files = home::definitions(&home::find()?)?;
+    let text = files.get(FIELDS).map_or("", String::as_str);
+    Dictionary::read(FIELDS, text).map_err(|findings| Failure::Findings { findings })
+}
+
+/// Keeps the customers of a file, all of them or, where a line is bad, none.
+///
+/// Errors: C940 with every bad line.
+pub async fn import(file: &Path, beside: &Beside) -> miette::Result<()> {
+    let dictionary = dictionary()?;
+    examine(file, &dictionary)?;
+    keep(file, &dictionary, beside).await
 }
 
 fn open(file: &Path, dictionary: &Dictionary) -> Result<Lines<BufReader<File>>, Failure> {

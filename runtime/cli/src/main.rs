@@ -7,6 +7,7 @@ mod print;
 mod backup;
 mod bench;
 mod beside;
+mod campaign;
 mod clock;
 mod connector;
 mod csv;
@@ -57,6 +58,9 @@ enum Command {
     Restore(backup::Restore),
     /// Run a node, on SQLite or on a PostgreSQL that many nodes share.
     Serve(serve::Arguments),
+    /// Start a campaign over many customers, see how far it is, pause and stop it.
+    #[command(subcommand)]
+    Campaign(campaign::Command),
     /// Bring customers in.
     #[command(subcommand)]
     Customer(customer::Command),
@@ -120,6 +124,7 @@ fn main() -> ExitCode {
             Command::Backup(arguments) => backup::backup(arguments).await,
             Command::Restore(arguments) => backup::restore(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Campaign(command) => campaign::run(command).await,
             Command::Customer(command) => customer::run(command).await,
             Command::Staff(command) => staff::run(command).await,
             Command::Record(command) => record::run(command).await,

@@ -105,9 +105,10 @@ async fn at_work(
         async move { engine.run().await }
     });
     let sweeping = tokio::spawn({
-        let policy = retention::policy(&files)?;
+        let (engine, tenant, policy) = (engine.clone(), tenant.clone(), retention::policy(&files)?);
         async move { engine.sweep(&tenant, &policy).await }
     });
+    let conducting = tokio::spawn(async move { engine.conduct(&tenant).await });
     eprintln!("listening on http://{}", listener.local_addr().into_diagnostic()?);
     let mut terminate = signal(SignalKind::terminate()).into_diagnostic()?;
     let end = async move {
@@ -119,6 +120,7 @@ async fn at_work(
     let served = serve(listener, router(parts), end).await;
     driving.abort();
     sweeping.abort();
+    conducting.abort();
     served.into_diagnostic()
 }
 

@@ -219,6 +219,20 @@ impl Engine {
         channel: &str,
         who: &Who,
     ) -> Result<RunId, EngineError> {
+        let id = RunId { tenant: tenant.into(), interaction: self.inner.values.id("int_") };
+        self.open_as(&id, workflow, customer, channel, who).await.map(|()| id)
+    }
+
+    /// The same under an id that follows from what it is opened for. [`StoreError::Conflict`]: it was opened before.
+    pub(crate) async fn open_as(
+        &self,
+        id: &RunId,
+        workflow: &str,
+        customer: &str,
+        channel: &str,
+        who: &Who,
+    ) -> Result<(), EngineError> {
+        let tenant = id.tenant.as_str();
         self.ready().await?;
         let not_published = || EngineError::NotPublished { workflow: workflow.into() };
         let definition = self.in_force(tenant, workflow).await?.ok_or_else(not_published)?;
@@ -234,9 +248,8 @@ impl Engine {
         if self.store().customer(tenant, customer).await?.is_none() {
             return Err(EngineError::NoSuchField { customer: customer.into(), field: "record".into() });
         }
-        let id = RunId { tenant: tenant.into(), interaction: self.inner.values.id("int_") };
         let now = self.now();
-        let mut turn = self.opening(&id, Some(&definition), workflow, customer, channel, who, now)?;
+        let mut turn = self.opening(id, Some(&definition), workflow, customer, channel, who, now)?;
         if channel == CALL {
             // Whoever called whom, a conversation counts for the rules that ask for quiet after one.
             let (channel, purpose) = (channel.to_owned(), definition.plan.purpose.clone());
@@ -246,7 +259,7 @@ impl Engine {
         let opened = self.store().commit(turn.take(false)).await.map_err(EngineError::from);
         opened.inspect_err(|error| self.doubt(error))?;
         self.start(turn.run).await;
-        Ok(id)
+        Ok(())
     }
 
     /// Drives a run that this node has just opened.

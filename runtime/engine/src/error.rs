@@ -266,6 +266,51 @@ pub enum EngineError {
         help("say in 3 to {MAX_REASON_BYTES} bytes on one line why; it stands in the record with your name")
     )]
     NoReason,
+    /// A second campaign of one name.
+    #[error("there is a campaign `{campaign}` already")]
+    #[diagnostic(
+        code(E530),
+        help("`selvedge campaign show {campaign}` says how far it is; another one needs another name")
+    )]
+    CampaignThere {
+        /// Its name.
+        campaign: String,
+    },
+    /// No such campaign.
+    #[error("there is no campaign `{campaign}`")]
+    #[diagnostic(code(E531), help("`selvedge campaign list` shows those that there are"))]
+    NoCampaign {
+        /// As given, where it is a name.
+        campaign: String,
+    },
+    /// A name or a pace that cannot be one.
+    #[error("the campaign cannot be started: {what}")]
+    #[diagnostic(code(E532), help("correct it and start the campaign again; nothing was started"))]
+    BadCampaign {
+        /// What it must be.
+        what: String,
+    },
+    /// A condition over customers that is none.
+    #[error("the condition over customers is none: {why}")]
+    #[diagnostic(
+        code(E533),
+        help(
+            "it may name the customer's fields in `workflows/fields.yaml` but those of health, cards, banks and ids: `bill.due < '2026-11-01'`"
+        )
+    )]
+    BadCondition {
+        /// Each thing that is wrong.
+        why: String,
+    },
+    /// An act that makes no sense for a campaign or schedule now.
+    #[error("nothing was done to `{campaign}`: {why}")]
+    #[diagnostic(code(E534), help("look at it again: somebody may have been quicker"))]
+    CampaignNot {
+        /// Its name.
+        campaign: String,
+        /// Why not.
+        why: String,
+    },
     /// A switch for a name that nothing has.
     #[error("there is no {over} of this name to stop")]
     #[diagnostic(code(E512), help("names are compared letter by letter; there are: {known}"))]

@@ -11,6 +11,7 @@
 
 pub mod access;
 mod act;
+pub mod campaign;
 pub mod decide;
 pub mod definition;
 mod drive;

@@ -1,6 +1,7 @@
 //! What the engine needs from outside, as traits: a store, the connectors, a clock, randomness.
 //! Each is implemented in the room that owns the means (`store`, `host`, the wiring in `cli`).
 
+pub mod campaigns;
 pub mod store;
 
 use std::collections::BTreeMap;

@@ -134,9 +134,13 @@ impl Values {
 
     /// One field of the customer, opened.
     pub async fn field(&self, run: &Run, path: &str) -> Result<Field, EngineError> {
-        let missing = || EngineError::NoSuchField { customer: run.customer.clone(), field: path.into() };
-        let sealed = self.store.field(&run.id.tenant, &run.customer, path).await?.ok_or_else(missing)?;
-        let key = self.existing_key(&run.id.tenant, &run.customer, &sealed.class).await?.ok_or_else(missing)?;
+        self.field_of(&run.id.tenant, &run.customer, path).await
+    }
+
+    async fn field_of(&self, tenant: &str, customer: &str, path: &str) -> Result<Field, EngineError> {
+        let missing = || EngineError::NoSuchField { customer: customer.into(), field: path.into() };
+        let sealed = self.store.field(tenant, customer, path).await?.ok_or_else(missing)?;
+        let key = self.existing_key(tenant, customer, &sealed.class).await?.ok_or_else(missing)?;
         Ok(Field { path: sealed.path, class: sealed.class, value: text(path, &key.open(path, &sealed.blob)?)? })
     }
 
@@ -147,9 +151,20 @@ impl Values {
         run: &Run,
         path: &str,
     ) -> Result<(Option<Given>, String), EngineError> {
-        let field = self.field(run, path).await?;
+        self.given_of(&definition.dictionary, &run.id.tenant, &run.customer, path).await
+    }
+
+    /// The same of any customer.
+    pub async fn given_of(
+        &self,
+        dictionary: &Dictionary,
+        tenant: &str,
+        customer: &str,
+        path: &str,
+    ) -> Result<(Option<Given>, String), EngineError> {
+        let field = self.field_of(tenant, customer, path).await?;
         let text = field.value.expose_secret();
-        let given = match definition.dictionary.get(path).map(|info| info.ty) {
+        let given = match dictionary.get(path).map(|info| info.ty) {
             Some(FieldType::Money) => {
                 Money::parse(path, text).ok().map(|money| Given::Money(money.minor, money.currency))
             }
@@ -285,8 +300,19 @@ fn in_dictionary<'d>(dictionary: &'d Dictionary, customer: &str, path: &str) -> 
     dictionary.get(path).ok_or_else(|| EngineError::NoSuchField { customer: customer.into(), field: path.into() })
 }
 
-/// An import adds to what was ever said about consent and takes nothing of it back: an opt-out outlives it.
+/// An import adds to what was ever said about consent and takes nothing of it back: an opt-out outlives it. What it is
+/// silent about stays.
 fn with_what_was_said(mut imported: CustomerState, before: CustomerState) -> CustomerState {
+    fn or_before<T>(imported: &mut Vec<T>, before: Vec<T>) {
+        if imported.is_empty() {
+            *imported = before;
+        }
+    }
+    or_before(&mut imported.zones, before.zones);
+    or_before(&mut imported.jurisdictions, before.jurisdictions);
+    or_before(&mut imported.flags, before.flags);
+    or_before(&mut imported.notes, before.notes);
+    imported.convenient = imported.convenient.or(before.convenient);
     for consent in before.consents {
         if !imported.consents.contains(&consent) {
             imported.consents.push(consent);

@@ -3,6 +3,7 @@
 //!
 //! Nothing outlives the process, so this is no store for a node.
 
+mod campaigns;
 mod journal;
 mod log;
 mod safe;
@@ -79,6 +80,7 @@ struct Tables {
     /// By tenant and workflow: the digest.
     published: HashMap<Key, String>,
     sessions: HashMap<String, Session>,
+    campaigns: BTreeMap<Key, campaigns::List>,
 }
 
 struct Event {

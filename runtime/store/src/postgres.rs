@@ -1,6 +1,7 @@
 //! The store on PostgreSQL: many equal nodes over one database. Writers do not wait for one another: events are
 //! committed without a place in the log, and a sequencer gives them one afterwards, in batches.
 
+mod campaigns;
 mod contacts;
 mod customers;
 mod definitions;

@@ -1,6 +1,7 @@
 //! What both back ends read out of a row, whoever brought it.
 
 use selvedge_engine::StoreError;
+use selvedge_engine::ports::campaigns::Enlisted;
 use selvedge_engine::ports::store::{RunId, SealedField, SealedValue, Session, Stored, Summary};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -59,6 +60,10 @@ pub fn stored(row: &impl Cells) -> Stored {
 
 pub fn run_id(row: &impl Cells) -> RunId {
     RunId { tenant: row.text("tenant"), interaction: row.text("interaction") }
+}
+
+pub fn enlisted(row: &impl Cells) -> Enlisted {
+    Enlisted { customer: row.text("customer"), interaction: row.text("interaction") }
 }
 
 pub fn summary(row: &impl Cells) -> Summary {

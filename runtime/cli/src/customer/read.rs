@@ -309,9 +309,13 @@ impl Reading<'_> {
 }
 
 /// The form of a customer's id: it stands in records, lists and addresses.
-fn id(text: &str) -> Option<String> {
+pub fn is_id(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    ((1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(good)).then(|| text.to_owned())
+    (1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(good)
+}
+
+fn id(text: &str) -> Option<String> {
+    is_id(text).then(|| text.to_owned())
 }
 
 fn word(text: &str) -> Option<String> {

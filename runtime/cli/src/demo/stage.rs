@@ -149,6 +149,10 @@ impl Stage {
             let (engine, policy) = (engine.clone(), retention::policy(&files)?);
             async move { engine.sweep(TENANT, &policy).await }
         });
+        tokio::spawn({
+            let engine = engine.clone();
+            async move { engine.conduct(TENANT).await }
+        });
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()

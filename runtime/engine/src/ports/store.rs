@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Micros;
+use super::campaigns::Campaigns;
 use crate::error::StoreError;
 
 /// Names one interaction of one tenant, and so its record and its run.
@@ -454,5 +455,11 @@ pub trait Keeping: Send + Sync {
 }
 
 /// Everything that a store is.
-pub trait Store: Journal + Switchboard + Log + Customers + Contacts + Safe + Keeping + Definitions + Sessions {}
-impl<T: Journal + Switchboard + Log + Customers + Contacts + Safe + Keeping + Definitions + Sessions> Store for T {}
+pub trait Store:
+    Journal + Switchboard + Log + Customers + Campaigns + Contacts + Safe + Keeping + Definitions + Sessions
+{
+}
+impl<T: Journal + Switchboard + Log + Customers + Campaigns + Contacts + Safe + Keeping + Definitions + Sessions> Store
+    for T
+{
+}

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use selvedge_engine::StoreError;
+use selvedge_engine::ports::campaigns::{Became, Campaigns, Enlisted, Pace, Progress};
 use selvedge_engine::ports::store::*;
 use selvedge_engine::ports::*;
 use selvedge_policy::{Count, Tally};
@@ -154,6 +155,37 @@ impl Customers for Away {
         away()
     }
     async fn field(&self, _: &str, _: &str, _: &str) -> Result<Option<SealedField>, StoreError> {
+        away()
+    }
+}
+
+#[async_trait]
+impl Campaigns for Away {
+    async fn enlist(&self, _: &str, _: &str, _: &[Enlisted]) -> Result<(), StoreError> {
+        away()
+    }
+    async fn campaigns(&self, _: &str, _: &str, _: u32) -> Result<Vec<(String, bool)>, StoreError> {
+        away()
+    }
+    async fn going(&self, _: &str) -> Result<Vec<String>, StoreError> {
+        away()
+    }
+    async fn take(&self, _: &str, _: &str, _: Pace, _: Micros, _: u32) -> Result<Vec<Enlisted>, StoreError> {
+        away()
+    }
+    async fn ended(&self, _: &str, _: &str, _: u32) -> Result<Vec<Enlisted>, StoreError> {
+        away()
+    }
+    async fn settle(&self, _: &str, _: &str, _: &[(String, Became)]) -> Result<(), StoreError> {
+        away()
+    }
+    async fn progress(&self, _: &str, _: &str) -> Result<Progress, StoreError> {
+        away()
+    }
+    async fn close_campaign(&self, _: &str, _: &str) -> Result<(), StoreError> {
+        away()
+    }
+    async fn customers_after(&self, _: &str, _: &str, _: u32) -> Result<Vec<String>, StoreError> {
         away()
     }
 }

@@ -14,9 +14,12 @@ use super::writer::Writer;
 use super::{Inner, LEASE, PostgresStore, log, unavailable};
 
 /// The schema that this binary writes.
-pub const SCHEMA: i64 = 1;
+pub const SCHEMA: i64 = 2;
 /// How each version is reached from the one before.
-const MIGRATIONS: [&str; SCHEMA as usize] = [include_str!("../../migrations/postgres/0001_first.sql")];
+const MIGRATIONS: [&str; SCHEMA as usize] = [
+    include_str!("../../migrations/postgres/0001_first.sql"),
+    include_str!("../../migrations/postgres/0002_campaigns.sql"),
+];
 /// How many connections read, and take in what arrives. The writer and the lease have their own.
 const CONNECTIONS: u32 = 8;
 /// How long a caller waits for a connection; also while the database is away.

@@ -12,7 +12,7 @@ use super::{SqliteStore, log, unavailable};
 use crate::leases::Leases;
 
 /// The schema that this binary writes.
-pub const SCHEMA: i64 = 5;
+pub const SCHEMA: i64 = 6;
 /// How each version is reached from the one before.
 const MIGRATIONS: [&str; SCHEMA as usize] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; SCHEMA as usize] = [
     include_str!("../../migrations/sqlite/0003_switches.sql"),
     include_str!("../../migrations/sqlite/0004_closed.sql"),
     include_str!("../../migrations/sqlite/0005_contacts.sql"),
+    include_str!("../../migrations/sqlite/0006_campaigns.sql"),
 ];
 /// The file in the data folder.
 const FILE: &str = "selvedge.db";

@@ -204,6 +204,24 @@ impl<S: Store + Clone + 'static> House<S> {
         house
     }
 
+    /// One more customer with the same fields, who `agreed` to texts or said that there must be none.
+    pub async fn customer(&self, engine: &Engine, id: &str, agreed: bool) {
+        let mut state = self::agreed();
+        if !agreed {
+            // Whoever wants no texts at all gets none, whatever for.
+            state.consents[0].granted = false;
+            state.consents[0].purpose = selvedge_policy::ALL.into();
+        }
+        let dictionary = selvedge_workflow::dictionary::Dictionary::read("fields.yaml", &files()["fields.yaml"]);
+        engine.put_customer(&dictionary.unwrap(), TENANT, id, &state, &fields()).await.unwrap();
+    }
+
+    /// Other values of some fields.
+    pub async fn field(&self, engine: &Engine, id: &str, fields: &[(String, SecretString)]) {
+        let dictionary = selvedge_workflow::dictionary::Dictionary::read("fields.yaml", &files()["fields.yaml"]);
+        engine.put_customer(&dictionary.unwrap(), TENANT, id, &agreed(), fields).await.unwrap();
+    }
+
     /// A node over the store; every one knows only what it read itself.
     pub fn engine(&self) -> Engine {
         Engine::new(Parts {

@@ -1,6 +1,7 @@
 //! What every store does, as stories over the ports. A back end brings a [`support::Place`] and runs them all
 //! with `stories::on_each!`; a story that is added here is added to the list at the end.
 
+pub mod campaigns;
 pub mod contacts;
 pub mod house;
 pub mod inbox;
@@ -79,6 +80,15 @@ macro_rules! on_each {
             nothing_opens_while_its_workflow_is_stopped,
             a_switch_has_a_reason_a_name_that_exists_and_one_lifting,
             many_nodes_race_with_one_switch_and_none_is_behind_it,
+        );
+        $crate::stories::on_each!(@ $place, campaigns:
+            each_customer_is_opened_once_by_whatever_node_and_however_often_it_is_started,
+            a_pace_is_one_over_all_nodes,
+            whom_a_dead_node_took_up_is_taken_up_again,
+            a_paused_campaign_takes_nobody_up_and_a_stopped_one_never_again,
+            a_condition_lists_those_for_whom_it_holds,
+            a_kill_switch_holds_a_campaign_until_it_is_lifted,
+            a_campaign_is_over_when_everybody_came_to_an_end,
         );
         $crate::stories::on_each!(@ $place, contacts:
             a_store_counts_as_a_rule_does,

@@ -1,0 +1,161 @@
+//! Campaigns: lists of customers. Who takes customers up is alone with the folder's one writer.
+
+use async_trait::async_trait;
+use selvedge_engine::StoreError;
+use selvedge_engine::ports::Micros;
+use selvedge_engine::ports::campaigns::{Became, Campaigns, Enlisted, MINUTE, Pace, Progress, STRANDED};
+use sqlx::Row;
+
+use super::writer::Desk;
+use super::{SqliteStore, unavailable};
+use crate::rows::{Cells, enlisted};
+
+#[async_trait]
+impl Campaigns for SqliteStore {
+    async fn enlist(&self, tenant: &str, campaign: &str, customers: &[Enlisted]) -> Result<(), StoreError> {
+        let (tenant, campaign, customers) = (tenant.to_owned(), campaign.to_owned(), customers.to_vec());
+        self.writer
+            .run("keep a campaign's list", move |desk| {
+                Box::pin(async move {
+                    let no = || unavailable("keep a campaign's list");
+                    let make = "INSERT INTO campaigns (tenant, campaign) VALUES (?, ?) ON CONFLICT DO NOTHING";
+                    let make = sqlx::query(make).bind(&tenant).bind(&campaign);
+                    make.execute(&mut desk.connection).await.map_err(no())?;
+                    for Enlisted { customer, interaction } in customers {
+                        let sql = "INSERT INTO enlisted (tenant, campaign, customer, interaction) VALUES (?, ?, ?, ?) \
+                                   ON CONFLICT DO NOTHING";
+                        let query = sqlx::query(sql).bind(&tenant).bind(&campaign).bind(customer).bind(interaction);
+                        query.execute(&mut desk.connection).await.map_err(no())?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn campaigns(&self, tenant: &str, after: &str, limit: u32) -> Result<Vec<(String, bool)>, StoreError> {
+        let sql = "SELECT campaign, over FROM campaigns WHERE tenant = ? AND campaign > ? ORDER BY campaign LIMIT ?";
+        let rows = sqlx::query(sql).bind(tenant).bind(after).bind(limit).fetch_all(&self.read).await;
+        let rows = rows.map_err(unavailable("list campaigns"))?;
+        Ok(rows.iter().map(|row| (row.text("campaign"), row.flag("over"))).collect())
+    }
+
+    async fn going(&self, tenant: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT campaign FROM campaigns WHERE tenant = ? AND over = 0 ORDER BY campaign";
+        let query = sqlx::query_scalar(sql).bind(tenant);
+        query.fetch_all(&self.read).await.map_err(unavailable("look for campaigns"))
+    }
+
+    async fn take(
+        &self,
+        tenant: &str,
+        campaign: &str,
+        pace: Pace,
+        now: Micros,
+        limit: u32,
+    ) -> Result<Vec<Enlisted>, StoreError> {
+        let (tenant, campaign) = (tenant.to_owned(), campaign.to_owned());
+        self.writer
+            .run("take customers up", move |desk| {
+                Box::pin(async move {
+                    take(desk, &tenant, &campaign, pace, now, limit).await.map_err(unavailable("take customers up"))
+                })
+            })
+            .await
+    }
+
+    async fn ended(&self, tenant: &str, campaign: &str, limit: u32) -> Result<Vec<Enlisted>, StoreError> {
+        let sql = "SELECT e.customer, e.interaction FROM enlisted AS e JOIN runs ON runs.tenant = e.tenant \
+                       AND runs.interaction = e.interaction \
+                   WHERE e.tenant = ? AND e.campaign = ? AND e.state = 'open' AND runs.over = 1 \
+                   ORDER BY e.number LIMIT ?";
+        let rows = sqlx::query(sql).bind(tenant).bind(campaign).bind(limit).fetch_all(&self.read).await;
+        Ok(rows.map_err(unavailable("look for who came to an end"))?.iter().map(enlisted).collect())
+    }
+
+    async fn settle(&self, tenant: &str, campaign: &str, became: &[(String, Became)]) -> Result<(), StoreError> {
+        if became.is_empty() {
+            return Ok(());
+        }
+        let (tenant, campaign, became) = (tenant.to_owned(), campaign.to_owned(), became.to_vec());
+        self.writer
+            .run("keep what became of customers", move |desk| {
+                Box::pin(async move {
+                    for (customer, became) in became {
+                        let (state, why) = became.kept();
+                        let sql = "UPDATE enlisted SET state = ?1, why = ?2, taken = CASE WHEN ?1 = 'queued' THEN NULL ELSE taken END \
+                                   WHERE tenant = ?3 AND campaign = ?4 AND customer = ?5 AND state = 'open'";
+                        let query = sqlx::query(sql).bind(state).bind(why).bind(&tenant).bind(&campaign).bind(customer);
+                        query
+                            .execute(&mut desk.connection)
+                            .await
+                            .map_err(unavailable("keep what became of customers"))?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn progress(&self, tenant: &str, campaign: &str) -> Result<Progress, StoreError> {
+        let sql = "SELECT e.state, coalesce(runs.busy = 0, 0) AS waits, count(*) AS customers \
+                   FROM enlisted AS e LEFT JOIN runs ON e.state = 'open' AND runs.tenant = e.tenant \
+                       AND runs.interaction = e.interaction \
+                   WHERE e.tenant = ? AND e.campaign = ? GROUP BY 1, 2";
+        let rows = sqlx::query(sql).bind(tenant).bind(campaign).fetch_all(&self.read).await;
+        let mut progress = Progress::default();
+        for row in rows.map_err(unavailable("count a campaign's customers"))? {
+            progress.add(&row.text("state"), row.flag("waits"), row.count("customers"));
+        }
+        Ok(progress)
+    }
+
+    async fn close_campaign(&self, tenant: &str, campaign: &str) -> Result<(), StoreError> {
+        let (tenant, campaign) = (tenant.to_owned(), campaign.to_owned());
+        self.writer
+            .run("close a campaign", move |desk| {
+                Box::pin(async move {
+                    let sql = "UPDATE campaigns SET over = 1 WHERE tenant = ? AND campaign = ?";
+                    let query = sqlx::query(sql).bind(tenant).bind(campaign);
+                    query.execute(&mut desk.connection).await.map(|_| ()).map_err(unavailable("close a campaign"))
+                })
+            })
+            .await
+    }
+
+    async fn customers_after(&self, tenant: &str, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT customer FROM customers WHERE tenant = ? AND customer > ? ORDER BY customer LIMIT ?";
+        let query = sqlx::query_scalar(sql).bind(tenant).bind(after).bind(limit);
+        query.fetch_all(&self.read).await.map_err(unavailable("list customers"))
+    }
+}
+
+async fn take(
+    desk: &mut Desk,
+    tenant: &str,
+    campaign: &str,
+    pace: Pace,
+    now: Micros,
+    limit: u32,
+) -> Result<Vec<Enlisted>, sqlx::Error> {
+    let sql = "UPDATE enlisted SET taken = ? WHERE number IN ( \
+                   SELECT e.number FROM enlisted AS e WHERE e.tenant = ? AND e.campaign = ? AND e.state = 'open' \
+                       AND e.taken <= ? AND NOT EXISTS (SELECT 1 FROM runs \
+                           WHERE runs.tenant = e.tenant AND runs.interaction = e.interaction) \
+                   ORDER BY e.number LIMIT ?) RETURNING number, customer, interaction";
+    let again = sqlx::query(sql).bind(now).bind(tenant).bind(campaign).bind(now - STRANDED).bind(limit);
+    let mut taken = again.fetch_all(&mut desk.connection).await?;
+    let sql = "SELECT (SELECT count(*) FROM enlisted WHERE tenant = ?1 AND campaign = ?2 AND taken > ?3) AS lately, \
+                   (SELECT count(*) FROM enlisted WHERE tenant = ?1 AND campaign = ?2 AND state = 'open') AS open";
+    let counted = sqlx::query(sql).bind(tenant).bind(campaign).bind(now - MINUTE);
+    let counted = counted.fetch_one(&mut desk.connection).await?;
+    let room = pace.room(counted.count("lately"), counted.count("open"), limit, taken.len());
+    let sql = "UPDATE enlisted SET state = 'open', taken = ? WHERE number IN ( \
+                   SELECT number FROM enlisted WHERE tenant = ? AND campaign = ? AND state = 'queued' \
+                   ORDER BY number LIMIT ?) RETURNING number, customer, interaction";
+    let next = sqlx::query(sql).bind(now).bind(tenant).bind(campaign).bind(room);
+    taken.extend(next.fetch_all(&mut desk.connection).await?);
+    // What is returned has no order of its own.
+    taken.sort_by_key(|row| row.get::<i64, _>("number"));
+    Ok(taken.iter().map(enlisted).collect())
+}
