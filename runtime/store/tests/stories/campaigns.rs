@@ -137,7 +137,7 @@ pub async fn a_paused_campaign_takes_nobody_up_and_a_stopped_one_never_again(pla
 /// The customer is asked for the code and never gives it.
 async fn unanswered<S: Store + Clone + 'static>(house: &House<S>, engine: &Engine, customer: &str) {
     let id = RunId { tenant: TENANT.into(), interaction: interaction_of(TENANT, NAME, customer) };
-    house.until(engine, &id, |run| matches!(run.phase, Phase::Waiting(_))).await;
+    house.until(engine, &id, |run| matches!(run.phase(), Phase::Waiting(_))).await;
     house.clock.on(3600 * SECOND);
     settled(house, engine, customer).await;
 }
