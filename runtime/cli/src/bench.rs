@@ -1,10 +1,11 @@
 //! `selvedge bench`: how fast is it here, and does it stay exact when it is killed? Everything is real: the engine, the
-//! sandbox, SQLite at `synchronous=FULL`, intent and outcome durable, chain and log on. Each number stands beside the
+//! sandbox, the store at full durability, intent and outcome durable, chain and log on. Each number stands beside the
 //! floor that the same machine allowed in the same run. The fields are those of the peers' harness, so that lines of
 //! both can be laid side by side.
 
 mod crash;
 mod floor;
+mod ground;
 mod load;
 mod meter;
 mod simulate;
@@ -12,10 +13,11 @@ mod stage;
 mod start;
 mod steps;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use selvedge_store::postgres::Address;
 
 pub use load::Arguments as LoadArguments;
 
@@ -46,13 +48,19 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
 }
 
 /// A folder for one measurement: below the one that was named, or a new one of the system's temporary folder, which goes with
-/// its owner.
+/// its owner. With a database, that has the records and the folder the keys.
 struct Place {
     path: PathBuf,
     passing: bool,
+    database: Option<Address>,
 }
 
 impl Place {
+    /// A folder that stays, and may be there already.
+    fn at(path: &Path) -> Place {
+        Place { path: path.to_owned(), passing: false, database: None }
+    }
+
     fn new(data: Option<&PathBuf>, name: &str) -> miette::Result<Place> {
         let (parent, passing) = match data {
             Some(data) => (data.clone(), false),
@@ -63,7 +71,7 @@ impl Place {
             let why = "there is something already".into();
             return Err(crate::failure::Failure::File { path: path.display().to_string(), what: "written", why }.into());
         }
-        Ok(Place { path, passing })
+        Ok(Place { path, passing, database: None })
     }
 }
 

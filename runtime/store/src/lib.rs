@@ -10,14 +10,17 @@
 //! nodes rest. What all have in common are their tests: `tests/stories`. The one in memory says in the fewest words what a
 //! store does; the same acts, drawn at random, get the same answers from all three (`tests/alike`).
 //!
-//! Absent on purpose: SQL made of strings at run time, and any decision about a run.
+//! Absent on purpose: SQL made of strings at run time (but for the names of databases that a measurement makes for
+//! itself), and any decision about a run.
 
+mod floor;
 mod leases;
 pub mod memory;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
 
+pub use floor::Floor;
 pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;

@@ -5,6 +5,7 @@ mod campaigns;
 mod contacts;
 mod customers;
 mod definitions;
+mod floor;
 mod journal;
 mod leases;
 mod log;

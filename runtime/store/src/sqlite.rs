@@ -26,7 +26,6 @@ use writer::Writer;
 
 use crate::leases::Leases;
 
-pub use floor::Floor;
 pub use open::SCHEMA;
 
 /// A store in a data folder. Cheap to clone.

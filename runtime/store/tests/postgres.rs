@@ -327,3 +327,17 @@ fn rows_read(line: &str) -> u64 {
     };
     number("rows=") * number("loops=")
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_measurement_makes_a_database_of_its_own_and_removes_it() {
+    let place = Database::create().await;
+    let name = format!("{}_measured", place.name);
+    let measured = place.address().create(&name).await.unwrap();
+    let floor = PostgresStore::floor(&measured, 40, 100, 4).await.unwrap();
+    assert_eq!(floor.waits.len(), 40, "every row was durable for who waited for it");
+    assert!(PostgresStore::open(&measured).await.unwrap().size().await.unwrap() > 0);
+    place.address().remove(&name).await.unwrap();
+    let there = "SELECT count(*) FROM pg_database WHERE datname = $1";
+    let there: i64 = sqlx::query_scalar(there).bind(&name).fetch_one(&mut place.beside().await).await.unwrap();
+    assert_eq!(there, 0);
+}

@@ -1,14 +1,15 @@
 //! The floors: what this machine allows, measured in the same run and in the same process as what stands beside them.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use selvedge_engine::ports::{Call, Connectors};
 use selvedge_host::Registry;
-use selvedge_store::SqliteStore;
+use selvedge_store::{PostgresStore, SqliteStore};
 use serde_json::{Value, json};
 
+use super::Place;
+use super::ground::Ground;
 use super::meter::{percentile, round};
 use super::stage::STEPS;
 
@@ -28,14 +29,11 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// Measures them in `folder`, which is there and empty.
-    pub async fn measure(folder: &Path, registry: &Arc<Registry>, rows: usize) -> miette::Result<Floor> {
-        let (many, few) = (folder.join("many"), folder.join("few"));
-        for made in [&many, &few] {
-            std::fs::create_dir_all(made).map_err(|error| crate::failure::Failure::write(made, &error))?;
-        }
-        let many = SqliteStore::floor(&many, rows, ROW, 64).await?;
-        let few = SqliteStore::floor(&few, rows.div_ceil(20).max(STEPS), ROW, 1).await?;
+    /// Measures them at a place of their own.
+    pub async fn measure(ground: &Ground, registry: &Arc<Registry>, rows: usize) -> miette::Result<Floor> {
+        let place = ground.place("floor").await?;
+        let many = reach(&place, "many", rows, 64).await?;
+        let few = reach(&place, "few", rows.div_ceil(20).max(STEPS), 1).await?;
         let mut tens: Vec<Duration> = few.waits.chunks_exact(STEPS).map(|ten| ten.iter().sum()).collect();
         Ok(Floor {
             group_commit_rows_per_s: many.rows_per_s,
@@ -58,6 +56,16 @@ impl Floor {
     pub fn steps_per_s(&self) -> f64 {
         self.group_commit_rows_per_s / ROWS_PER_STEP as f64
     }
+}
+
+/// Bare rows for so many producers.
+async fn reach(place: &Place, name: &str, rows: usize, producers: usize) -> miette::Result<selvedge_store::Floor> {
+    let folder = place.path.join(name);
+    crate::node::create(&folder)?;
+    Ok(match &place.database {
+        Some(database) => PostgresStore::floor(database, rows, ROW, producers).await?,
+        None => SqliteStore::floor(&folder, rows, ROW, producers).await?,
+    })
 }
 
 async fn calls_per_s(registry: &Arc<Registry>, calls: usize) -> f64 {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use selvedge_engine::ports::store::Journal;
 
+use super::Place;
 use super::stage::{Stage, Work, sandbox};
 use crate::failure::Failure;
 use crate::home;
@@ -38,15 +38,15 @@ pub async fn run(arguments: Arguments) -> miette::Result<ExitCode> {
     let home = home::find()?;
     let wasm = std::fs::read(&arguments.component).map_err(|error| Failure::read(&arguments.component, &error))?;
     let registry = sandbox(&home, wasm, &arguments.vendor).await?;
-    let stage = Stage::set(&home, &arguments.data, &registry).await?;
+    let stage = Stage::set(&home, &Place::at(&arguments.data), &registry).await?;
     let limit = u32::try_from(2 * arguments.executions).unwrap_or(u32::MAX);
-    let there = stage.folder.store.runs(TENANT, limit).await?.len();
+    let there = stage.engine.store().runs(TENANT, limit).await?.len();
     say!("{READY}");
     for _ in there..arguments.executions {
         let id = stage.open(Work::Orders).await?;
         say!("{}", id.interaction);
     }
-    while stage.folder.store.runs(TENANT, limit).await?.iter().any(|run| !run.summary.over) {
+    while stage.engine.store().runs(TENANT, limit).await?.iter().any(|run| !run.summary.over) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     say!("{DONE}");

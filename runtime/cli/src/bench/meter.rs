@@ -11,10 +11,12 @@ const TICKS: f64 = 100.0;
 const SECTOR: u64 = 512;
 const MIB: f64 = 1_048_576.0;
 
-/// The state of this process and of the disks at one moment.
+/// The state of this process, of the database's server and of the disks at one moment.
 pub struct Meter {
     at: Instant,
     cpu: f64,
+    /// The server's first process, and the seconds of all of them.
+    server: Option<(u32, f64)>,
     written: u64,
     flushes: u64,
 }
@@ -25,6 +27,8 @@ pub struct Spent {
     pub wall: Duration,
     /// Seconds of CPU of this process: engine, sandbox, store and the clients of the measurement.
     pub cpu_s: f64,
+    /// Seconds of CPU of the database's server, where it is known.
+    pub server_cpu_s: Option<f64>,
     /// Bytes that all disks of the machine took.
     pub written: u64,
     /// Flushes of all disks of the machine.
@@ -34,8 +38,14 @@ pub struct Spent {
 impl Meter {
     /// Begins.
     pub fn start() -> Meter {
+        Meter::beside(None)
+    }
+
+    /// Begins, and counts the server of a database by its first process.
+    pub fn beside(server: Option<u32>) -> Meter {
         let (written, flushes) = disks();
-        Meter { at: Instant::now(), cpu: cpu(), written, flushes }
+        let server = server.map(|pid| (pid, family_cpu(pid)));
+        Meter { at: Instant::now(), cpu: cpu(), server, written, flushes }
     }
 
     /// Ends.
@@ -45,6 +55,7 @@ impl Meter {
         Spent {
             wall,
             cpu_s: cpu - self.cpu,
+            server_cpu_s: self.server.map(|(pid, before)| family_cpu(pid) - before),
             written: written.saturating_sub(self.written),
             flushes: flushes.saturating_sub(self.flushes),
         }
@@ -52,13 +63,22 @@ impl Meter {
 }
 
 impl Spent {
+    /// Seconds of CPU of this process and of the server.
+    pub fn all_cpu_s(&self) -> f64 {
+        self.cpu_s + self.server_cpu_s.unwrap_or(0.0)
+    }
+
     /// The peers' fields for so many steps.
     pub fn fields(&self, steps: usize) -> Map<String, Value> {
         let each = |total: f64| round(total / steps.max(1) as f64);
+        let mut cpu = json!({ "server": round(self.cpu_s) });
+        if let Some(seconds) = self.server_cpu_s {
+            cpu["postgres"] = json!(round(seconds));
+        }
         let fields = json!({
             "peak_rss_mib": { "server": round(memory("VmHWM:") as f64 / MIB) },
-            "cpu_s": { "server": round(self.cpu_s) },
-            "cpu_us_per_step": each(self.cpu_s * 1e6),
+            "cpu_s": cpu,
+            "cpu_us_per_step": each(self.all_cpu_s() * 1e6),
             "dev_flushes": self.flushes,
             "flushes_per_step": each(self.flushes as f64),
             "dev_written_mib": round(self.written as f64 / MIB),
@@ -102,11 +122,31 @@ pub fn percentile(samples: &mut [Duration], part: f64) -> f64 {
 }
 
 fn cpu() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat("self");
+    (fields[UTIME] + fields[UTIME + 1]) / TICKS
+}
+
+/// Of a process, its children, and those of them that are gone.
+fn family_cpu(pid: u32) -> f64 {
+    let first = stat(&pid.to_string());
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let stats = processes.map(|entry| stat(&entry.file_name().to_string_lossy()));
+    let children = stats.filter(|fields| fields[PARENT] == f64::from(pid));
+    let children: f64 = children.map(|fields| fields[UTIME] + fields[UTIME + 1]).sum();
+    (first[UTIME..UTIME + 4].iter().sum::<f64>() + children) / TICKS
+}
+
+/// Where the numbers of [`stat`] stand: the parent; the time in user mode, then in the kernel, then both of the children
+/// that are gone.
+const PARENT: usize = 1;
+const UTIME: usize = 11;
+
+/// The first fields of a process's `stat` that come after its name, as numbers; all 0 where there is no such process.
+fn stat(process: &str) -> [f64; UTIME + 4] {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The name of the program may hold anything; what follows its parenthesis is fields by number, from the third.
-    let fields: Vec<&str> = text.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / TICKS
+    let mut fields = text.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    std::array::from_fn(|_| fields.next().and_then(|field| field.parse().ok()).unwrap_or(0.0))
 }
 
 fn memory(line: &str) -> u64 {

@@ -3,22 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use miette::IntoDiagnostic;
 use secrecy::SecretString;
+use selvedge_engine::ports::Micros;
 use selvedge_engine::ports::store::{Journal, RunId};
 use selvedge_engine::run::At;
 use selvedge_engine::{Engine, Settings, Who};
 use selvedge_host::{Connection, Connections, Host, HostConfig, Package, Registry, build_workspace};
 use selvedge_policy::CustomerState;
+use selvedge_store::PostgresStore;
 use selvedge_workflow::Files;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::StoryClock;
 use crate::failure::Failure;
 use crate::home;
-use crate::node::Folder;
+use crate::node::{self, Folder, Keys};
 use crate::record::TENANT;
+
+use super::Place;
+use super::meter::on_disk;
 
 /// The connector, and its folder below [`CONNECTORS`].
 const SPINDLE: &str = "spindle";
@@ -30,6 +37,9 @@ const CUSTOMER: &str = "c_bench";
 const DAY: i64 = 1_795_449_840_000_000;
 /// What the vendor's double wants to see.
 pub const KEY: &str = "sk_test_bench";
+
+/// Where no vendor listens, for work that calls none.
+pub const NOBODY: &str = "http://127.0.0.1:9";
 
 /// Steps of one execution, as in the peers' harness.
 pub const STEPS: usize = 10;
@@ -103,25 +113,54 @@ pub async fn sandbox(home: &Path, component: Vec<u8>, vendor: &str) -> miette::R
     Ok(Arc::new(loaded.await.into_diagnostic()??))
 }
 
+/// What a node keeps its records in.
+enum Kept {
+    Folder(Folder),
+    Database { store: PostgresStore, keys: Keys },
+}
+
+impl Kept {
+    async fn open(place: &Place) -> miette::Result<Kept> {
+        let Some(address) = &place.database else { return Ok(Kept::Folder(Folder::open(&place.path, None).await?)) };
+        node::create(&place.path)?;
+        let store = PostgresStore::open(address).await?;
+        let keys = Keys::load(&place.path, store.newest().await?.is_some())?;
+        Ok(Kept::Database { store, keys })
+    }
+
+    fn engine(&self, connectors: Arc<Registry>, clock: Arc<StoryClock>, settings: Settings) -> Engine {
+        match self {
+            Kept::Folder(folder) => folder.engine(connectors, clock, settings),
+            Kept::Database { store, keys } => keys.engine(Arc::new(store.clone()), connectors, clock, settings),
+        }
+    }
+
+    async fn newest(&self) -> miette::Result<Option<Micros>> {
+        match self {
+            Kept::Folder(folder) => folder.newest().await,
+            Kept::Database { store, .. } => Ok(store.newest().await?),
+        }
+    }
+}
+
 /// A node at work.
 pub struct Stage {
     /// The engine.
     pub engine: Engine,
-    /// The data folder.
-    pub folder: Folder,
+    kept: Kept,
     keeping_time: JoinHandle<()>,
     who: Who,
 }
 
 impl Stage {
-    /// Opens a folder and starts a node in it that can do all kinds of [`Work`].
-    pub async fn set(home: &Path, path: &Path, registry: &Arc<Registry>) -> miette::Result<Stage> {
-        let folder = Folder::open(path, None).await?;
-        let clock = Arc::new(StoryClock::at(folder.newest().await?.unwrap_or(DAY).max(DAY)));
+    /// Starts a node at a place that can do all kinds of [`Work`].
+    pub async fn set(home: &Path, place: &Place, registry: &Arc<Registry>) -> miette::Result<Stage> {
+        let kept = Kept::open(place).await?;
+        let clock = Arc::new(StoryClock::at(kept.newest().await?.unwrap_or(DAY).max(DAY)));
         let mut files: Files = home::definitions(home)?;
         let opt_out = home::opt_out(&files)?;
         let settings = Settings { sender: BTreeMap::new(), public_url: String::new(), opt_out };
-        let engine = folder.engine(registry.clone(), clock, settings);
+        let engine = kept.engine(registry.clone(), clock, settings);
         for work in Work::ALL {
             files.insert(format!("{}/workflow.yaml", work.name()), work.text());
             let published = engine.publish(TENANT, &files, work.name(), &registry.connector_facts()).await?;
@@ -134,7 +173,7 @@ impl Stage {
             let engine = engine.clone();
             async move { engine.run().await }
         });
-        Ok(Stage { engine, folder, keeping_time, who: Who { actor: "host".into(), ..Who::default() } })
+        Ok(Stage { engine, kept, keeping_time, who: Who { actor: "host".into(), ..Who::default() } })
     }
 
     /// Starts an execution.
@@ -145,7 +184,7 @@ impl Stage {
     /// Whether an execution is under way.
     pub async fn is_busy(&self) -> miette::Result<bool> {
         // Those that were started last are shown first, and are the last to be put down.
-        Ok(self.folder.store.runs(TENANT, 512).await?.iter().any(|run| run.summary.busy))
+        Ok(self.engine.store().runs(TENANT, 512).await?.iter().any(|run| run.summary.busy))
     }
 
     /// Starts an execution and waits for its end.
@@ -160,10 +199,68 @@ impl Stage {
         }
     }
 
-    /// Stops the node, so that the database is written back into its one file.
-    pub async fn stop(self) {
+    /// Bytes that its records take on the disk; of PostgreSQL those of the database, without the server's WAL.
+    pub async fn size(&self) -> miette::Result<u64> {
+        Ok(match &self.kept {
+            Kept::Folder(folder) => on_disk(&folder.path),
+            Kept::Database { store, .. } => store.size().await?,
+        })
+    }
+
+    /// Stops the node, so that SQLite writes its log back into the one file. What the records take then.
+    pub async fn stop(self) -> miette::Result<u64> {
         self.keeping_time.abort();
         // It answers with "cancelled", which is what was asked for.
         let _ = self.keeping_time.await;
+        drop(self.engine);
+        match self.kept {
+            Kept::Folder(folder) => {
+                let path = folder.path.clone();
+                drop(folder);
+                Ok(on_disk(&path))
+            }
+            Kept::Database { store, .. } => {
+                let size = store.size().await?;
+                store.close().await?;
+                Ok(size)
+            }
+        }
     }
+}
+
+/// Executes [`Work::Steps`] so many times, this many at once, and gives how long each took.
+pub async fn execute(stage: &Arc<Stage>, executions: usize, clients: usize) -> miette::Result<Vec<Duration>> {
+    spread(stage, Work::Steps, executions, clients).await
+}
+
+/// A closed loop: each client begins the next one when its last one is done.
+pub async fn spread(stage: &Arc<Stage>, work: Work, n: usize, clients: usize) -> miette::Result<Vec<Duration>> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut at_work = JoinSet::new();
+    for _ in 0..clients {
+        let (stage, next) = (stage.clone(), next.clone());
+        at_work.spawn(async move {
+            let mut waits = Vec::new();
+            while next.fetch_add(1, Ordering::Relaxed) < n {
+                let begun = Instant::now();
+                match work {
+                    Work::Sleep => drop(stage.open(work).await?),
+                    Work::Steps | Work::Orders => stage.execute(work).await?,
+                }
+                waits.push(begun.elapsed());
+            }
+            Ok::<_, miette::Report>(waits)
+        });
+    }
+    let mut all = Vec::with_capacity(n);
+    while let Some(waits) = at_work.join_next().await {
+        all.extend(waits.into_diagnostic()??);
+    }
+    Ok(all)
+}
+
+/// Stops a node that nobody else holds any more, and says what its records take.
+pub async fn put_down(stage: Arc<Stage>) -> miette::Result<u64> {
+    let held = || Failure::Measurement { at: "the end".into(), why: "the node is still at work".into() };
+    Arc::into_inner(stage).ok_or_else(held)?.stop().await
 }

@@ -1,34 +1,26 @@
 //! `selvedge bench steps`. W1: so many executions, 64 in flight, each client submits and waits for the end. W2: one at a
 //! time, in a fresh store and again in the one that W1 filled. W3: many that sleep for an hour.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use miette::IntoDiagnostic;
+use clap::Args;
 use selvedge_host::Registry;
 use serde_json::{Map, Value, json};
-use tokio::task::JoinSet;
 
 use super::Place;
 use super::floor::Floor;
-use super::meter::{Meter, on_disk, percentile, resident, round};
-use super::stage::{STEPS, Stage, Work, build, sandbox};
+use super::ground::{Ground, On};
+use super::meter::{percentile, resident, round};
+use super::stage::{NOBODY, STEPS, Stage, Work, build, execute, put_down, sandbox, spread};
 use crate::home;
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Back {
-    Sqlite,
-}
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Where the executions are kept.
-    #[arg(long, value_enum, default_value = "sqlite")]
-    store: Back,
+    #[command(flatten)]
+    on: On,
     /// Print one JSON object for each workload.
     #[arg(long)]
     json: bool,
@@ -47,25 +39,27 @@ pub struct Arguments {
     /// W3: executions that sleep.
     #[arg(long, default_value_t = 20_000)]
     sleepers: usize,
-    /// Keep the data below this folder; a passing one when left out.
-    #[arg(long)]
-    data: Option<PathBuf>,
 }
 
 /// Executions that come before the ones that are measured.
 const WARM: usize = 200;
 
 pub async fn run(arguments: Arguments) -> miette::Result<ExitCode> {
-    let Back::Sqlite = arguments.store;
     let home = home::find()?;
-    let registry = sandbox(&home, build(&home).await?, "http://127.0.0.1:9").await?;
-    let place = Place::new(arguments.data.as_ref(), "floor")?;
-    let floor = Floor::measure(&place.path, &registry, 2 * STEPS * arguments.executions).await?;
-    drop(place);
-    let bench = Bench { arguments, home, registry, floor };
-    bench.many().await?;
-    bench.one_by_one().await?;
-    bench.sleepers().await?;
+    let registry = sandbox(&home, build(&home).await?, NOBODY).await?;
+    let ground = Ground::find(&home, &arguments.on)?;
+    let floor = Floor::measure(&ground, &registry, 2 * STEPS * arguments.executions).await?;
+    let bench = Bench { arguments, home, registry, ground, floor };
+    if bench.arguments.executions > 0 {
+        bench.many().await?;
+    }
+    if bench.arguments.one_by_one > 0 {
+        bench.one_by_one().await?;
+    }
+    if bench.arguments.sleepers > 0 {
+        bench.sleepers().await?;
+    }
+    bench.ground.leave().await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -73,25 +67,22 @@ struct Bench {
     arguments: Arguments,
     home: PathBuf,
     registry: Arc<Registry>,
+    ground: Ground,
     floor: Floor,
 }
 
 impl Bench {
-    fn place(&self, name: &str) -> miette::Result<Place> {
-        Place::new(self.arguments.data.as_ref(), name)
-    }
-
-    async fn stage(&self, path: &Path) -> miette::Result<Arc<Stage>> {
-        Ok(Arc::new(Stage::set(&self.home, path, &self.registry).await?))
+    async fn stage(&self, place: &Place) -> miette::Result<Arc<Stage>> {
+        Ok(Arc::new(Stage::set(&self.home, place, &self.registry).await?))
     }
 
     /// W1, and then W2 in the store that it filled.
     async fn many(&self) -> miette::Result<()> {
         let (n, clients) = (self.arguments.executions, self.arguments.clients);
-        let (place, steps) = (self.place("w1")?, n * STEPS);
-        let stage = self.stage(&place.path).await?;
+        let (place, steps) = (self.ground.place("w1").await?, n * STEPS);
+        let stage = self.stage(&place).await?;
         execute(&stage, WARM.min(n), clients.min(16)).await?;
-        let (before, meter) = (on_disk(&place.path), Meter::start());
+        let (before, meter) = (stage.size().await?, self.ground.meter());
         let mut waits = execute(&stage, n, clients).await?;
         let spent = meter.stop();
         let rate = steps as f64 / spent.wall.as_secs_f64();
@@ -105,32 +96,32 @@ impl Bench {
             "steps_per_s": round(rate),
             "p50_ms": percentile(&mut waits, 0.5),
             "p99_ms": percentile(&mut waits, 0.99),
-            "disk_b_per_step": round((on_disk(&place.path) - before) as f64 / steps as f64),
+            "disk_b_per_step": round(stage.size().await?.saturating_sub(before) as f64 / steps as f64),
             "part_of_group_commit_floor": ratio,
         })));
         self.tell("W1", fields);
         execute(&stage, self.arguments.stored.saturating_sub(n), clients).await?;
         self.latency(&stage, "W2-stored", n.max(self.arguments.stored) + WARM.min(n)).await?;
-        put_down(stage).await;
+        let size = put_down(stage).await?;
         let all = n.max(self.arguments.stored) + WARM.min(n) + self.arguments.one_by_one;
-        let each = on_disk(&place.path) as f64 / (all * STEPS) as f64;
+        let each = size as f64 / (all * STEPS) as f64;
         self.tell("W1-disk-after-stop", object(json!({ "n": all, "disk_b_per_step": round(each) })));
         Ok(())
     }
 
     /// W2 in a store of its own.
     async fn one_by_one(&self) -> miette::Result<()> {
-        let place = self.place("w2")?;
-        let stage = self.stage(&place.path).await?;
+        let place = self.ground.place("w2").await?;
+        let stage = self.stage(&place).await?;
         execute(&stage, 10.min(self.arguments.one_by_one), 1).await?;
         self.latency(&stage, "W2", 0).await?;
-        put_down(stage).await;
+        put_down(stage).await?;
         Ok(())
     }
 
     async fn latency(&self, stage: &Arc<Stage>, workload: &str, stored: usize) -> miette::Result<()> {
         let n = self.arguments.one_by_one;
-        let meter = Meter::start();
+        let meter = self.ground.meter();
         let mut waits = execute(stage, n, 1).await?;
         let mut fields = meter.stop().fields(n * STEPS);
         let p50 = percentile(&mut waits, 0.5);
@@ -149,9 +140,9 @@ impl Bench {
 
     /// W3.
     async fn sleepers(&self) -> miette::Result<()> {
-        let (n, place) = (self.arguments.sleepers, self.place("w3")?);
-        let stage = self.stage(&place.path).await?;
-        let (memory, disk, meter) = (resident(), on_disk(&place.path), Meter::start());
+        let (n, place) = (self.arguments.sleepers, self.ground.place("w3").await?);
+        let stage = self.stage(&place).await?;
+        let (memory, disk, meter) = (resident(), stage.size().await?, self.ground.meter());
         spread(&stage, Work::Sleep, n, self.arguments.clients).await?;
         let started = meter.stop().wall;
         while stage.is_busy().await? {
@@ -166,11 +157,10 @@ impl Bench {
             "start_all_s": round(started.as_secs_f64()),
             "parked_s": round(spent.wall.as_secs_f64()),
             "server_rss_growth_b_per_wf": each(resident().saturating_sub(memory)),
-            "disk_b_per_wf": each(on_disk(&place.path) - disk),
+            "disk_b_per_wf": each(stage.size().await?.saturating_sub(disk)),
         })));
         self.tell("W3", fields);
-        put_down(stage).await;
-        let after = object(json!({ "n": n, "disk_b_per_wf": each(on_disk(&place.path)) }));
+        let after = object(json!({ "n": n, "disk_b_per_wf": each(put_down(stage).await?) }));
         self.tell("W3-disk-after-stop", after);
         Ok(())
     }
@@ -180,7 +170,7 @@ impl Bench {
             "peer": "selvedge",
             "workload": workload,
             "version": env!("CARGO_PKG_VERSION"),
-            "durability": "sqlite WAL, synchronous=FULL, hash chain and Merkle log on",
+            "durability": self.ground.durability(),
         }));
         line.extend(fields);
         line.insert("floor".into(), self.floor.json());
@@ -195,45 +185,7 @@ impl Bench {
     }
 }
 
-/// Executes [`Work::Steps`] so many times, this many at once, and gives how long each took.
-async fn execute(stage: &Arc<Stage>, executions: usize, clients: usize) -> miette::Result<Vec<Duration>> {
-    spread(stage, Work::Steps, executions, clients).await
-}
-
-/// A closed loop: each client begins the next one when its last one is done.
-async fn spread(stage: &Arc<Stage>, work: Work, n: usize, clients: usize) -> miette::Result<Vec<Duration>> {
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut at_work = JoinSet::new();
-    for _ in 0..clients {
-        let (stage, next) = (stage.clone(), next.clone());
-        at_work.spawn(async move {
-            let mut waits = Vec::new();
-            while next.fetch_add(1, Ordering::Relaxed) < n {
-                let begun = Instant::now();
-                match work {
-                    Work::Sleep => drop(stage.open(work).await?),
-                    Work::Steps | Work::Orders => stage.execute(work).await?,
-                }
-                waits.push(begun.elapsed());
-            }
-            Ok::<_, miette::Report>(waits)
-        });
-    }
-    let mut all = Vec::with_capacity(n);
-    while let Some(waits) = at_work.join_next().await {
-        all.extend(waits.into_diagnostic()??);
-    }
-    Ok(all)
-}
-
-/// Stops a node that nobody else holds any more.
-async fn put_down(stage: Arc<Stage>) {
-    if let Some(stage) = Arc::into_inner(stage) {
-        stage.stop().await;
-    }
-}
-
-fn object(value: Value) -> Map<String, Value> {
+pub fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),

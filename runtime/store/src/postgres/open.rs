@@ -62,6 +62,17 @@ impl FromStr for Address {
     }
 }
 
+impl Address {
+    /// Another database of the same server.
+    pub(super) fn beside(&self, database: &str) -> Address {
+        Address(self.0.clone().database(database))
+    }
+
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.0
+    }
+}
+
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let host =

@@ -1,33 +1,19 @@
-//! What the disk and SQLite allow: bare rows in group commits, under the very settings that [`SqliteStore`] opens with
-//! and through the same driver. No record, no run, no log. A store can only be slower; `selvedge bench` says by how much.
+//! The floor under the store on SQLite.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use selvedge_engine::StoreError;
 use sqlx::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
 
 use super::{SqliteStore, unavailable};
+use crate::floor::{Floor, MAX_BATCH, Waiting, reach};
 
-/// Rows that one transaction takes at most.
-const MAX_BATCH: usize = 512;
 /// Rows that one statement writes where so many are there.
 const AT_ONCE: usize = 16;
 const ONE: &str = "INSERT INTO floor (body) VALUES (?)";
 const MANY: &str =
     "INSERT INTO floor (body) VALUES (?), (?), (?), (?), (?), (?), (?), (?), (?), (?), (?), (?), (?), (?), (?), (?)";
-
-/// What was reached.
-pub struct Floor {
-    /// Durable rows in a second.
-    pub rows_per_s: f64,
-    /// How long each producer waited for each of its rows.
-    pub waits: Vec<Duration>,
-}
 
 impl SqliteStore {
     /// Writes `rows` rows of `bytes` bytes into a database of their own in `folder`, from `producers` who each wait for
@@ -39,41 +25,13 @@ impl SqliteStore {
         let mut connection = super::open::durable(&folder.join("floor.db")).await?;
         let make = "CREATE TABLE floor (idx INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT";
         sqlx::query(make).execute(&mut connection).await.map_err(unavailable(make))?;
-        let (queue, jobs) = mpsc::channel(4 * MAX_BATCH);
-        let writer = tokio::spawn(serve(connection, jobs, vec![9; bytes]));
-        let (started, left) = (Instant::now(), Arc::new(AtomicUsize::new(rows)));
-        let mut waiting = JoinSet::new();
-        for _ in 0..producers {
-            waiting.spawn(produce(queue.clone(), left.clone()));
-        }
-        let waits: Vec<Duration> = waiting.join_all().await.into_iter().flatten().collect();
-        let rows_per_s = waits.len() as f64 / started.elapsed().as_secs_f64();
-        drop(queue);
-        let stopped = |error: tokio::task::JoinError| StoreError::Unavailable {
-            doing: "measure the floor".into(),
-            why: error.to_string(),
-        };
-        writer.await.map_err(stopped)??;
-        Ok(Floor { rows_per_s, waits })
+        reach(rows, producers, |jobs| serve(connection, jobs, vec![9; bytes])).await
     }
-}
-
-async fn produce(queue: mpsc::Sender<oneshot::Sender<()>>, left: Arc<AtomicUsize>) -> Vec<Duration> {
-    let mut waits = Vec::new();
-    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-        let (sent, (done, durable)) = (Instant::now(), oneshot::channel());
-        // Either fails only when the writer stopped, which is told by the writer itself.
-        if queue.send(done).await.is_err() || durable.await.is_err() {
-            break;
-        }
-        waits.push(sent.elapsed());
-    }
-    waits
 }
 
 async fn serve(
     mut connection: SqliteConnection,
-    mut jobs: mpsc::Receiver<oneshot::Sender<()>>,
+    mut jobs: mpsc::Receiver<Waiting>,
     body: Vec<u8>,
 ) -> Result<(), StoreError> {
     let mut batch = Vec::new();
