@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 use selvedge_policy::{Contacted, Past};
 use selvedge_vault::link_id;
-use selvedge_workflow::dictionary::Class;
+use selvedge_workflow::dictionary::{Class, FieldType};
 use selvedge_workflow::plan::{Amount, Carries, Node, Op};
 use selvedge_workflow::template::Template;
 
@@ -16,6 +16,7 @@ use crate::drive::{channel, connector_actor};
 use crate::engine::Engine;
 use crate::error::{EngineError, StoreError};
 use crate::fact::{Commitment, Fact, Moment};
+use crate::money::Money;
 use crate::ports::store::Link;
 use crate::ports::{Call, CardFields, Field, Observed};
 use crate::run::{Effect, Run};
@@ -353,7 +354,13 @@ impl Engine {
                 let (money, number) = self.inner.values.amount(run, amount.ok_or_else(missing)?).await?;
                 if variable == "payment.amount" { money.in_words() } else { number }
             }
-            path => return Ok(self.inner.values.field(run, path).await?.value),
+            path => {
+                let value = self.inner.values.field(run, path).await?.value;
+                match definition.dictionary.get(path).map(|info| info.ty) {
+                    Some(FieldType::Money) => Money::parse(path, value.expose_secret())?.in_words(),
+                    _ => return Ok(value),
+                }
+            }
         }))
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use selvedge_policy::{Contact, Verdict};
+use selvedge_workflow::dictionary::Class;
 use selvedge_workflow::expression::{Given, Undecided};
 use selvedge_workflow::plan::{Exit, Node, Op, Plan};
 
@@ -266,7 +267,7 @@ impl Engine {
     }
 
     async fn disclose(&self, definition: &Definition, turn: &mut Turn, node: &Node) -> Result<(), EngineError> {
-        let Op::Disclose { fields, over, .. } = &node.op else { return Ok(()) };
+        let Op::Disclose { fields, words, over, .. } = &node.op else { return Ok(()) };
         let mut committed = Vec::new();
         for path in fields {
             let field = self.inner.values.field(&turn.run, path).await?;
@@ -276,6 +277,13 @@ impl Engine {
                 .values
                 .commit(&turn.run.id, &name, &field.class, secrecy::ExposeSecret::expose_secret(&field.value))
                 .await?;
+            turn.seal(sealed);
+            committed.push(commitment);
+        }
+        if let Some(words) = words {
+            let said = self.words(definition, &turn.run, node, words).await?;
+            let (name, class) = (format!("{}/words", node.step), Class::Comms.name());
+            let (commitment, sealed) = self.inner.values.commit(&turn.run.id, &name, class, &said).await?;
             turn.seal(sealed);
             committed.push(commitment);
         }

@@ -147,7 +147,8 @@ impl Engine {
         })
     }
 
-    async fn words(
+    /// The words of a template, with the values of its fields in them.
+    pub(crate) async fn words(
         &self,
         definition: &Definition,
         run: &Run,

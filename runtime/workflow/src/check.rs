@@ -2,6 +2,7 @@
 //! path, the rule and what would mend it. All proofs run, so that everything is told at once.
 
 mod conversation;
+mod disclosed;
 mod effects;
 mod flow;
 mod grants;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::compile::{ConnectorFacts, ConnectorKind, Proof};
 use crate::dictionary::{Assurance, Dictionary, FieldType, Source};
+use crate::disclosures::Disclosures;
 use crate::plan::{Exit, Node, Target};
 use crate::source::{Diagnostic, Span, Spanned};
 use crate::syntax::{Kind, Workflow};
@@ -29,6 +31,7 @@ pub(crate) struct Context<'a> {
     pub workflow: &'a Workflow,
     pub dictionary: &'a Dictionary,
     pub assurance: &'a Assurance,
+    pub disclosures: &'a Disclosures,
     /// By `<name>.<medium>`.
     pub templates: &'a BTreeMap<String, Template>,
     pub connectors: &'a BTreeMap<String, ConnectorFacts>,
@@ -65,6 +68,7 @@ pub(crate) fn check(context: &Context<'_>) -> Findings {
     let mut findings = Findings::default();
     paths::check(context, &mut findings);
     conversation::check(context, &mut findings);
+    disclosed::check(context, &mut findings);
     flow::check(context, &mut findings);
     grants::check(context, &mut findings);
     effects::check(context, &mut findings);
@@ -164,7 +168,7 @@ fn chain(last: usize, before: impl Fn(usize) -> Option<usize>) -> Vec<usize> {
 pub(crate) struct TemplateUse<'a> {
     pub step: &'a str,
     pub template: &'a Spanned<String>,
-    pub medium: &'static str,
+    pub medium: &'a str,
 }
 
 /// Every use of a template, in the order of the steps.
@@ -177,6 +181,7 @@ pub(crate) fn template_uses(workflow: &Workflow) -> Vec<TemplateUse<'_>> {
                 Kind::Verify(verify) => (&verify.template, MESSAGE),
                 Kind::Communicate(communicate) => (&communicate.template, MESSAGE),
                 Kind::Pay(pay) => (&pay.authorization, PAGE),
+                Kind::Disclose(disclose) => (disclose.words.as_ref()?, disclose.over.value.as_str()),
                 _ => return None,
             };
             Some(TemplateUse { step: &step.id.value, template, medium })

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{self, Context};
 use crate::dictionary::{Assurance, Dictionary};
+use crate::disclosures::Disclosures;
 use crate::expression::{Condition, Type};
 use crate::lower::{Conditions, answer, lower, way};
 use crate::plan::Plan;
@@ -21,6 +22,8 @@ pub type Files = BTreeMap<String, String>;
 pub const DICTIONARY: &str = "fields.yaml";
 /// The assurance policy, relative to `workflows/`.
 pub const ASSURANCE: &str = "policies/assurance.yaml";
+/// The disclosure rules, relative to `workflows/`. What was published before there were any has none.
+pub const DISCLOSURES: &str = "policies/disclosures.yaml";
 
 /// What a connector is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,9 +105,10 @@ pub fn compile(
 ) -> Result<Checked, Vec<Diagnostic>> {
     let files = bundle(files, name);
     let sources = Sources::read(&files, name)?;
-    let Sources { workflow, dictionary, assurance, templates, conditions } = &sources;
-    let nodes = lower(workflow, dictionary, assurance, conditions);
-    let context = Context { folder: name, workflow, dictionary, assurance, templates, connectors, nodes: &nodes };
+    let Sources { workflow, dictionary, assurance, disclosures, templates, .. } = &sources;
+    let nodes = lower(&sources);
+    let context =
+        Context { folder: name, workflow, dictionary, assurance, disclosures, templates, connectors, nodes: &nodes };
     let findings = check::check(&context);
     if !findings.refusals.is_empty() {
         return Err(findings.refusals);
@@ -124,12 +128,13 @@ pub fn compile(
     Ok(Checked { plan, proofs: findings.proofs, warnings: findings.warnings })
 }
 
-/// The files that a workflow depends on: its own, the data dictionary and the assurance policy.
+/// The files that a workflow depends on: its own, the data dictionary, the assurance policy and the disclosure rules.
 #[must_use]
 pub fn bundle(files: &Files, name: &str) -> Files {
     let (own, texts) = (format!("{name}/workflow.yaml"), format!("{name}/templates/"));
     let belongs = |path: &str| {
-        path == own || path == DICTIONARY || path == ASSURANCE || (path.starts_with(&texts) && path.ends_with(".txt"))
+        let shared = [DICTIONARY, ASSURANCE, DISCLOSURES].contains(&path);
+        path == own || shared || (path.starts_with(&texts) && path.ends_with(".txt"))
     };
     files.iter().filter(|(path, _)| belongs(path)).map(|(path, text)| (path.clone(), text.clone())).collect()
 }
@@ -150,6 +155,7 @@ pub(crate) struct Sources {
     pub workflow: Workflow,
     pub dictionary: Dictionary,
     pub assurance: Assurance,
+    pub disclosures: Disclosures,
     /// By `<name>.<medium>`.
     pub templates: BTreeMap<String, Template>,
     pub conditions: Conditions,
@@ -162,6 +168,10 @@ impl Sources {
         let workflow = read(files, &own, &mut wrong, |file, text| Workflow::read(&Document::parse(file, text)?));
         let dictionary = read(files, DICTIONARY, &mut wrong, Dictionary::read);
         let assurance = read(files, ASSURANCE, &mut wrong, Assurance::read);
+        let disclosures = match files.contains_key(DISCLOSURES) {
+            true => read(files, DISCLOSURES, &mut wrong, Disclosures::read),
+            false => Some(Disclosures::default()),
+        };
         let mut templates = BTreeMap::new();
         for path in files.keys().filter(|path| path.ends_with(".txt")) {
             let template = read(files, path, &mut wrong, |file, text| {
@@ -176,9 +186,9 @@ impl Sources {
             (Some(workflow), Some(dictionary)) => conditions(workflow, dictionary, &mut wrong),
             _ => Conditions::new(),
         };
-        match (workflow, dictionary, assurance) {
-            (Some(workflow), Some(dictionary), Some(assurance)) if wrong.is_empty() => {
-                Ok(Self { workflow, dictionary, assurance, templates, conditions })
+        match (workflow, dictionary, assurance, disclosures) {
+            (Some(workflow), Some(dictionary), Some(assurance), Some(disclosures)) if wrong.is_empty() => {
+                Ok(Self { workflow, dictionary, assurance, disclosures, templates, conditions })
             }
             _ => {
                 check::in_order(&mut wrong);

@@ -201,8 +201,12 @@ fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
             count(*tries, "try", "tries"),
             duration_in_words(*valid)
         ),
-        Op::Disclose { fields, over, needs } => {
+        Op::Disclose { fields, words, over, needs } => {
             let fields: Vec<String> = fields.iter().map(|path| field(dictionary, path)).collect();
+            if let Some(words) = words {
+                let with = if fields.is_empty() { String::new() } else { format!(" with {}", fields.join(", ")) };
+                return format!("says the words `{words}`{with} on the {over}, to someone proved at {needs}");
+            }
             format!("shows {} on the {over}, to someone proved at {needs} and nobody else", fields.join(", "))
         }
         Op::Offer { total, payments, every, within } => format!(
@@ -300,8 +304,10 @@ fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
                     tell("the customer, by message".to_owned(), path);
                 }
             }
-            Op::Disclose { fields, over, .. } => {
-                fields.iter().for_each(|path| tell(format!("the customer, on the {over}"), path));
+            Op::Disclose { fields, words, over, .. } => {
+                let template = words.as_ref().and_then(|words| plan.templates.get(words));
+                let said = template.into_iter().flat_map(|template| &template.variables);
+                fields.iter().chain(said).for_each(|path| tell(format!("the customer, on the {over}"), path));
             }
             Op::Offer { total, .. } => tell("the customer, on the call".to_owned(), total),
             Op::Card { authorization, .. } => {

@@ -26,6 +26,7 @@ mod check;
 mod compile;
 pub mod dictionary;
 pub mod diff;
+pub mod disclosures;
 pub mod explain;
 pub mod expression;
 pub mod graph;
@@ -38,5 +39,6 @@ pub mod syntax;
 pub mod template;
 
 pub use compile::{
-    ASSURANCE, Checked, ConnectorFacts, ConnectorKind, DICTIONARY, Files, Proof, bundle, compile, digest_of,
+    ASSURANCE, Checked, ConnectorFacts, ConnectorKind, DICTIONARY, DISCLOSURES, Files, Proof, bundle, compile,
+    digest_of,
 };

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::dictionary::{Assurance, Dictionary, Level};
+use crate::compile::Sources;
+use crate::dictionary::{Assurance, Level, Source};
 use crate::expression::Condition;
 use crate::plan::{Amount, Carries, Ending, Exit, Node, Op, Target};
 use crate::syntax::{Call, Choose, Communicate, Disclose, Kind, Offer, Pay, Step, Verify, Workflow};
@@ -45,15 +46,9 @@ pub fn way(choose: &str, at: usize) -> String {
 }
 
 /// The graph of a workflow; node 0 is the entry.
-#[must_use]
-pub fn lower(
-    workflow: &Workflow,
-    dictionary: &Dictionary,
-    assurance: &Assurance,
-    conditions: &Conditions,
-) -> Vec<Node> {
-    let lowering = Lowering { workflow, dictionary, assurance, conditions };
-    join(lowering.sequence(&workflow.steps, &To::End(Ending::Completed)))
+pub(crate) fn lower(sources: &Sources) -> Vec<Node> {
+    let lowering = Lowering { sources, workflow: &sources.workflow, assurance: &sources.assurance };
+    join(lowering.sequence(&sources.workflow.steps, &To::End(Ending::Completed)))
 }
 
 /// The level that a verification proves: what its method proves, and never more than L1 without a check of the
@@ -76,10 +71,9 @@ pub fn amount(workflow: &Workflow, text: &str) -> Amount {
 }
 
 struct Lowering<'a> {
+    sources: &'a Sources,
     workflow: &'a Workflow,
-    dictionary: &'a Dictionary,
     assurance: &'a Assurance,
-    conditions: &'a Conditions,
 }
 
 impl Lowering<'_> {
@@ -139,7 +133,7 @@ impl Lowering<'_> {
         for (at, when) in choose.when.iter().enumerate().rev() {
             let name = way(id, at);
             // A condition that could not be read was refused before.
-            let Some(condition) = self.conditions.get(&name).cloned() else { continue };
+            let Some(condition) = self.sources.conditions.get(&name).cloned() else { continue };
             let steps = self.sequence(&when.steps, then);
             let exits = vec![(Exit::Yes, first(&steps)), (Exit::No, no), (Exit::Failed, To::End(Ending::Failed))];
             no = To::Node(name.clone());
@@ -200,14 +194,26 @@ impl Lowering<'_> {
     }
 
     fn disclose(&self, id: &str, disclose: &Disclose, then: &To) -> Draft {
-        let fields: Vec<String> = disclose.fields.iter().map(|field| field.value.clone()).collect();
+        let (dictionary, over) = (&self.sources.dictionary, &disclose.over.value);
+        let mut fields: Vec<String> = disclose.fields.iter().map(|field| field.value.clone()).collect();
+        let words = disclose.words.as_ref().map(|words| words.value.clone());
+        let template = words.as_ref().and_then(|words| self.sources.templates.get(&format!("{words}.{over}")));
+        // What the words name of the customer is shown with them.
+        for variable in template.into_iter().flat_map(|template| &template.variables) {
+            let shown = dictionary.get(variable).is_some_and(|info| info.source == Source::Customer);
+            if shown && !fields.contains(variable) {
+                fields.push(variable.clone());
+            }
+        }
         // A field that must not be shown at all is refused by the checker; until then it asks for the most.
         let level = |field: &String| {
-            let class = self.dictionary.class(field);
+            let class = dictionary.class(field);
             class.and_then(|class| self.assurance.to_disclose(class)).unwrap_or(Level::L2)
         };
-        let needs = fields.iter().map(level).max().unwrap_or(Level::L2);
-        let op = Op::Disclose { fields, over: disclose.over.value.clone(), needs };
+        let said =
+            words.as_ref().map(|words| self.sources.disclosures.level(words).map_or(Level::L0, |(level, _)| level));
+        let needs = fields.iter().map(level).chain(said).max().unwrap_or(Level::L2);
+        let op = Op::Disclose { fields, words, over: over.clone(), needs };
         Draft { name: id.to_owned(), step: id.to_owned(), op, exits: done(then.clone(), &[Exit::Refused]) }
     }
 

@@ -132,9 +132,11 @@ pub enum Op {
     Disclose {
         /// Paths of the fields.
         fields: Vec<String>,
+        /// The template of the words that are said with them; its fields are among `fields`.
+        words: Option<String>,
         /// `call` or `page`.
         over: String,
-        /// The level that the strictest field needs.
+        /// The level that the strictest field needs, or the words.
         needs: Level,
     },
     /// Offers a payment plan and waits for the answer. Done (accepted), Declined, Timeout.

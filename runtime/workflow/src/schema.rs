@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::dictionary::{Class, FieldType, Level, Source};
 
 /// The names of all schemas.
-pub const NAMES: [&str; 6] = ["workflow", "fields", "assurance", "stories", "rules", "grants"];
+pub const NAMES: [&str; 7] = ["workflow", "fields", "assurance", "disclosures", "stories", "rules", "grants"];
 
 /// The schema of this name, as it lies in the file.
 #[must_use]
@@ -18,6 +18,7 @@ pub fn schema(name: &str) -> Option<Value> {
         "workflow" => ("A workflow", steps::workflow()),
         "fields" => ("The data dictionary", fields()),
         "assurance" => ("How sure we must be of who it is", assurance()),
+        "disclosures" => ("What has to be said", disclosures()),
         "stories" => ("Stories of a workflow", stories()),
         "rules" => ("A pack of contact rules", rules()),
         "grants" => ("What an admin grants to a connector", grants()),
@@ -176,16 +177,68 @@ fn assurance() -> Value {
     )
 }
 
+fn place() -> Value {
+    matching("`US`, or a part of it.", "^[A-Z0-9]+(-[A-Z0-9]+)*$", "US-FL")
+}
+
+fn date(about: &str) -> Value {
+    matching(about, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2025-04-11")
+}
+
+fn disclosures() -> Value {
+    let phrases = |about: &str| list(about, text("A phrase.", "debt collector"));
+    let then = map(
+        "What it asks for, by its first key: `verified`, `said` or `in`.",
+        vec![
+            ("verified", MAY, level("Somebody is proved at this level before these words are said.")),
+            ("said", MAY, name("Words that are said.", "mini-miranda")),
+            ("before", MAY, list("Before these words, or steps of these kinds.", name("A name.", "offer"))),
+            ("after", MAY, name("After these words, on every path.", "mini-miranda")),
+            ("within", MAY, duration("In this time.", "5d")),
+            (
+                "in",
+                MAY,
+                name(
+                    "The words that it is asked of; `message`: each SMS, `communicate`: those without a code.",
+                    "message",
+                ),
+            ),
+            ("every", MAY, phrases("All of these are in it.")),
+            ("one-of", MAY, phrases("One of these is.")),
+            ("fields", MAY, list("It names all of these.", field("A field.", "debt.amount"))),
+        ],
+    );
+    let rule = map(
+        "One rule.",
+        vec![
+            ("id", MUST, matching("Unique in the file.", "^[a-z][a-z0-9.-]{0,63}$", "regf.mini-miranda")),
+            ("cite", MUST, text("The law.", "12 CFR 1006.18(e)")),
+            ("seen", MAY, words("How the law was seen.", &["primary", "secondary", "unconfirmed"])),
+            ("about", MUST, text("One sentence for people.", "Who it is from is said first.")),
+            ("jurisdiction", MUST, place()),
+            ("effective", MUST, date("The first day. The rule counts before it, too.")),
+            ("purposes", MUST, list("The purposes that it is about.", name("A purpose.", "collections"))),
+            ("then", MUST, then),
+        ],
+    );
+    map(
+        "What has to be said before a workflow may do more, and in which words.",
+        vec![
+            ("owner", MUST, text("Who answers for it.", "Compliance counsel")),
+            ("status", MUST, words("`unreviewed` until counsel signs.", &["unreviewed", "reviewed"])),
+            ("rules", MUST, list("The rules.", rule)),
+        ],
+    )
+}
+
 fn rules() -> Value {
-    let place = matching("`US`, or a part of it.", "^[A-Z0-9]+(-[A-Z0-9]+)*$", "US-FL");
-    let date = |about: &str| matching(about, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2025-04-11");
     let law = || {
         vec![
             ("id", MUST, matching("Unique over all files.", "^[a-z][a-z0-9.-]{0,63}$", "tcpa.hours")),
             ("cite", MUST, text("The law.", "47 CFR 64.1200(c)(1)")),
             ("seen", MAY, words("How the law was seen.", &["primary", "secondary", "unconfirmed"])),
             ("about", MUST, text("One sentence for people.", "No solicitation before 08:00 or after 21:00.")),
-            ("jurisdiction", MUST, some("Where it applies; `US` includes `US-FL`.", place.clone())),
+            ("jurisdiction", MUST, some("Where it applies; `US` includes `US-FL`.", place())),
             ("effective", MUST, date("The first day.")),
             ("until", MAY, date("The last day.")),
         ]
@@ -266,6 +319,13 @@ fn stories() -> Value {
             ("before", MAY, duration("How long before the story; 90 days when left out.", "90d")),
         ],
     );
+    let note = map(
+        "Something that was noted.",
+        vec![
+            ("what", MUST, name("What.", "reassignment-check")),
+            ("before", MUST, duration("How long before the story.", "10d")),
+        ],
+    );
     let customer = |about: &str| {
         map(
             about,
@@ -282,6 +342,7 @@ fn stories() -> Value {
                 ("jurisdictions", MAY, texts("Whose law applies.", "US-IL")),
                 ("consents", MAY, list("What was said about consent.", consent.clone())),
                 ("flags", MAY, texts("What else is known.", "opted-out")),
+                ("notes", MAY, list("What was noted.", note.clone())),
             ],
         )
     };

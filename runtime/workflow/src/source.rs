@@ -80,6 +80,10 @@ pub mod code {
 
     /// A step speaks on a conversation that is not there any more, or not yet.
     pub const CONVERSATION_OVER: &str = "W137";
+    /// A path goes on before, or without, the words that the law wants said.
+    pub const NOT_SAID: &str = "W138";
+    /// A text lacks the words that the law wants in it.
+    pub const LACKS_WORDS: &str = "W139";
     /// A warning: a name that is defined and not used.
     pub const UNUSED: &str = "W140";
     /// A warning: a text that costs more than it looks.
@@ -110,6 +114,8 @@ pub mod code {
         WEAK_LEVEL,
         NO_EFFECT_CLASS,
         CONVERSATION_OVER,
+        NOT_SAID,
+        LACKS_WORDS,
         UNUSED,
         COSTLY_TEXT,
     ];

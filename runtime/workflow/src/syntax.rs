@@ -146,6 +146,8 @@ pub struct Verify {
 pub struct Disclose {
     /// What is shown.
     pub fields: Vec<Spanned<String>>,
+    /// The words that are said, whole.
+    pub words: Option<Spanned<String>>,
     /// `call` or `page`.
     pub over: Spanned<String>,
 }

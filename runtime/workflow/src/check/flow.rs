@@ -79,10 +79,13 @@ fn template_flow(context: &Context<'_>, used: &TemplateUse<'_>, template: &Templ
 fn shown(context: &Context<'_>, step: &Step, fields: &[Spanned<String>], over: &str, findings: &mut Findings) {
     let before = findings.refusals.len();
     if fields.is_empty() {
-        let message = format!("`{}` shows nothing", step.id.value);
-        findings.refuse(
-            Diagnostic::new(code::WRONG_TYPE, message).at(&step.id.span).help("name the fields, or remove the step"),
-        );
+        // What words name is told where the words are.
+        if !matches!(&step.kind, Kind::Disclose(disclose) if disclose.words.is_some()) {
+            let message = format!("`{}` shows nothing", step.id.value);
+            let refusal = Diagnostic::new(code::WRONG_TYPE, message).at(&step.id.span);
+            findings.refuse(refusal.help("name the fields or the words, or remove the step"));
+        }
+        return;
     }
     for field in fields {
         let Some(info) = context.dictionary.get(&field.value) else {

@@ -35,6 +35,8 @@ struct Need {
     does: String,
     /// `assurance.levels.disclose.PHI`.
     rule: String,
+    /// The law behind it.
+    cite: String,
 }
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
@@ -45,7 +47,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             findings.proved(
                 format!("`{}` {} to anyone", node.step, need.does),
                 &need.rule,
-                &context.assurance.cite,
+                &need.cite,
                 "the policy asks for L0",
             );
             continue;
@@ -61,10 +63,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
         match verdict {
             Ok(because) => {
                 let claim = format!("`{}` {} only to someone proved at {}", node.step, need.does, need.level);
-                findings.proved(claim, &need.rule, &context.assurance.cite, because);
+                findings.proved(claim, &need.rule, &need.cite, because);
             }
             Err(refusal) => {
-                let cite = format!("{} ({})", need.rule, context.assurance.cite);
+                let cite = format!("{} ({})", need.rule, need.cite);
                 let span = context.span_of(&node.step);
                 findings.refuse(refusal.at(&span).along(context.steps_along(&nodes)).cite(cite));
             }
@@ -80,11 +82,23 @@ fn need(context: &Context<'_>, node: &Node) -> Option<Need> {
         // A class that is never shown asks for the most here; that it is never shown is said elsewhere.
         classes.map(|class| (policy.to_disclose(class).unwrap_or(Level::L2), class)).max()
     };
+    let cite = policy.cite.clone();
     let shows = |fields: &[String], does: String| {
         let (level, class): (Level, Class) = strictest(fields)?;
-        Some(Need { level, does, rule: format!("assurance.levels.disclose.{class}") })
+        Some(Need { level, does, rule: format!("assurance.levels.disclose.{class}"), cite: cite.clone() })
     };
     match &node.op {
+        Op::Disclose { fields, words: Some(words), .. } => {
+            let asked = context.disclosures.level(words);
+            let said = asked.map(|(level, rule)| Need {
+                level,
+                does: format!("says `{words}`"),
+                rule: rule.id.clone(),
+                cite: rule.cite.clone(),
+            });
+            let shown = shows(fields, format!("says `{words}`"));
+            said.into_iter().chain(shown).max_by_key(|need| need.level)
+        }
         Op::Disclose { fields, .. } => {
             shows(fields, format!("shows {}", super::ticked(fields.iter().map(String::as_str))))
         }
@@ -94,7 +108,8 @@ fn need(context: &Context<'_>, node: &Node) -> Option<Need> {
             shows(&template.variables, format!("opens the page `{authorization}`"))
         }
         Op::Charge { needs, .. } => {
-            Some(Need { level: *needs, does: "charges a card".to_owned(), rule: "assurance.levels.pay".to_owned() })
+            let (does, rule) = ("charges a card".to_owned(), "assurance.levels.pay".to_owned());
+            Some(Need { level: *needs, does, rule, cite })
         }
         _ => None,
     }
@@ -127,10 +142,10 @@ fn arrivals(nodes: &[Node]) -> Vec<Option<Arrival>> {
     arrivals
 }
 
-/// What is left after leaving a node by an exit.
-fn after(node: &Node, exit: Exit, left: [Option<i64>; 3], lasts: &BTreeMap<&str, i64>) -> [Option<i64>; 3] {
+/// The longest time that may pass before a node is left by an exit.
+pub(super) fn longest(node: &Node, exit: Exit, lasts: &BTreeMap<&str, i64>) -> i64 {
     let link = || lasts.get(node.step.as_str()).copied().unwrap_or(-FOREVER);
-    let wait = match &node.op {
+    match &node.op {
         Op::Send { .. } => HELD,
         Op::Answer { within, .. } | Op::Offer { within, .. } => *within,
         Op::Ask { within, .. } | Op::Approve { within, .. } => *within,
@@ -140,7 +155,12 @@ fn after(node: &Node, exit: Exit, left: [Option<i64>; 3], lasts: &BTreeMap<&str,
         Op::Charge { .. } if exit != Exit::Declined => link(),
         Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } => 0,
         Op::Call { .. } | Op::When { .. } | Op::Card { .. } | Op::Charge { .. } => 0,
-    };
+    }
+}
+
+/// What is left after leaving a node by an exit.
+fn after(node: &Node, exit: Exit, left: [Option<i64>; 3], lasts: &BTreeMap<&str, i64>) -> [Option<i64>; 3] {
+    let wait = longest(node, exit, lasts);
     let mut left = left.map(|left| left.map(|left| left.saturating_sub(wait).max(FOREVER)));
     let proved = match (&node.op, exit) {
         (Op::Answer { level, valid, .. }, Exit::Done) => Some((*level, *valid)),
@@ -174,7 +194,7 @@ fn join(arrival: &mut Option<Arrival>, left: [Option<i64>; 3], from: usize, endl
 }
 
 /// How long the link to each pay step works.
-fn link_lasts(nodes: &[Node]) -> BTreeMap<&str, i64> {
+pub(super) fn link_lasts(nodes: &[Node]) -> BTreeMap<&str, i64> {
     let mut longest = BTreeMap::new();
     for node in nodes {
         if let Op::Send { carries: Carries::Link { opens, lasts }, .. } = &node.op {

@@ -190,7 +190,7 @@ fn step_name(item: &Value) -> String {
     }
 }
 
-/// Each text also names each field, and one holds a card number.
+/// Each text also names each field, and one holds a card number; each loses each of its sentences.
 fn spoilt_templates(
     files: &Files,
     plan: &Plan,
@@ -200,6 +200,14 @@ fn spoilt_templates(
     let mut mutants = Vec::new();
     for template in plan.templates.values() {
         let path = template.file.trim_start_matches("workflows/");
+        for gone in template.text.split_inclusive(['.', ':', ';']).filter(|part| *part != template.text) {
+            let mut files = files.clone();
+            let Some(text) = files.get_mut(path) else { continue };
+            *text = text.replacen(gone, "", 1);
+            let (place, change) =
+                (Span::start_of(&template.file), format!("`{}` does not say `{gone}`", template.name));
+            mutants.push(Mutant { kind: "shorten a template", place, change, files, connectors: connectors.clone() });
+        }
         let named = words.fields.iter().filter(|field| !template.variables.contains(field) && !field.contains('-'));
         let more = named.map(|field| format!("{{{{ {field} }}}}")).chain(["4242 4242 4242 4242".to_owned()]);
         for more in more {

@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile::{ConnectorFacts, ConnectorKind, Sources};
 use crate::dictionary::{Class, FieldType, Level, Source};
+use crate::disclosures::{Demand, DisclosureRule};
 use crate::lower::{IDENTITY, lower};
 use crate::plan::{Amount, Carries, Exit, Node, Op, Target};
 use crate::source::{HOUR, MINUTE};
 use crate::template::Template;
 
 /// What can be wrong with a plan.
-pub const RULES: [&str; 9] = [
+pub const RULES: [&str; 10] = [
     "identity: shown or charged to someone who is not proved",
     "card data: outside the way from page to gateway",
     "class: data where they may not travel",
@@ -25,6 +26,7 @@ pub const RULES: [&str; 9] = [
     "effect: nobody can tell whether it happened",
     "conversation: said on a call that is over, or on a page that is not open",
     "order: a path comes to a step before what it needs",
+    "disclosure: without the words that the law wants, or after them in vain",
 ];
 
 const IDENTITY_RULE: &str = RULES[0];
@@ -36,6 +38,7 @@ const GRANT: &str = RULES[5];
 const EFFECT: &str = RULES[6];
 const CONVERSATION: &str = RULES[7];
 const ORDER: &str = RULES[8];
+const DISCLOSURE: &str = RULES[9];
 
 /// How long the contact rules may hold a message: over a night.
 const NIGHT: i64 = 24 * HOUR;
@@ -46,12 +49,13 @@ const MAX_STATES: usize = 200_000;
 
 /// The rules that a plan breaks.
 pub fn judge(sources: &Sources, connectors: &BTreeMap<String, ConnectorFacts>) -> BTreeSet<&'static str> {
-    let nodes = lower(&sources.workflow, &sources.dictionary, &sources.assurance, &sources.conditions);
+    let nodes = lower(sources);
     let mut judge = Judge { sources, connectors, nodes: &nodes, broken: BTreeSet::new() };
     for node in &nodes {
         judge.alone(node);
     }
     judge.grants();
+    judge.texts();
     judge.walk();
     judge.broken
 }
@@ -84,6 +88,9 @@ struct State {
     links: BTreeMap<String, i64>,
     paid: BTreeSet<String>,
     card: bool,
+    /// Words that were said, and those that have to follow yet, with the time that is left for them.
+    said: BTreeSet<String>,
+    owed: BTreeMap<String, i64>,
 }
 
 impl Judge<'_> {
@@ -258,6 +265,8 @@ impl Judge<'_> {
             links: BTreeMap::new(),
             paid: BTreeSet::new(),
             card: false,
+            said: BTreeSet::new(),
+            owed: BTreeMap::new(),
         };
         let mut seen = BTreeSet::from([start.clone()]);
         let mut open = vec![start];
@@ -265,7 +274,11 @@ impl Judge<'_> {
             let Some(node) = self.nodes.get(state.at) else { continue };
             self.arrive(node, &state);
             for (exit, target) in &node.exits {
-                let Target::Node(next) = *target else { continue };
+                let Target::Node(next) = *target else {
+                    let after = leave(node, *exit, &state, self.sources);
+                    self.break_if(after.iter().any(|after| !after.owed.is_empty()), DISCLOSURE);
+                    continue;
+                };
                 for mut after in leave(node, *exit, &state, self.sources) {
                     after.at = next;
                     if seen.len() < MAX_STATES && seen.insert(after.clone()) {
@@ -278,6 +291,8 @@ impl Judge<'_> {
 
     /// What is wrong with coming to this node in this state.
     fn arrive(&mut self, node: &Node, state: &State) {
+        self.break_if(state.owed.values().any(|left| *left < 0), DISCLOSURE);
+        self.spoken(node, state);
         match &node.op {
             Op::Disclose { fields, over, .. } => {
                 self.shown(fields, state);
@@ -317,6 +332,56 @@ impl Judge<'_> {
                 self.break_if(unanswered, ORDER);
             }
             Op::Check { .. } | Op::Fresh { .. } | Op::Call { .. } | Op::Wait { .. } | Op::Ask { .. } => {}
+        }
+    }
+
+    /// What the law wants said before this.
+    fn spoken(&mut self, node: &Node, state: &State) {
+        let (what, purpose): (&str, &str) = match &node.op {
+            Op::Disclose { words: Some(words), .. } => (words, ""),
+            Op::Disclose { .. } => ("disclose", ""),
+            Op::Offer { .. } => ("offer", ""),
+            Op::Send { carries, purpose, .. } if *carries != Carries::Code => ("communicate", purpose),
+            Op::Open | Op::Card { .. } | Op::Charge { .. } => ("pay", ""),
+            _ => return,
+        };
+        let purpose = if purpose.is_empty() { &self.sources.workflow.purpose.value } else { purpose };
+        for rule in self.sources.disclosures.rules.iter().filter(|rule| rule.purposes.iter().any(|p| p == purpose)) {
+            let unsaid = match &rule.then {
+                Demand::Verified { level, before } => before.iter().any(|b| b == what) && !proved(state, *level),
+                Demand::Said { words, before } => before.iter().any(|b| b == what) && !state.said.contains(words),
+                _ => false,
+            };
+            self.break_if(unsaid, DISCLOSURE);
+        }
+    }
+
+    /// The texts have the words in them that the law wants there.
+    fn texts(&mut self) {
+        let sources = self.sources;
+        let own = &sources.workflow.purpose.value;
+        for node in self.nodes {
+            let (template, places, purpose) = match &node.op {
+                Op::Disclose { words: Some(words), over, .. } => {
+                    (sources.templates.get(&format!("{words}.{over}")), vec![words.as_str()], own)
+                }
+                Op::Send { template, carries: Carries::Code, .. } => (self.message(template), vec!["message"], own),
+                Op::Send { template, purpose, .. } => (self.message(template), vec!["message", "communicate"], purpose),
+                _ => continue,
+            };
+            // A text that is not there is another matter.
+            let Some(template) = template else { continue };
+            let text = template.text.to_lowercase().replace('\n', " ");
+            let has = |phrase: &String| text.contains(&phrase.to_lowercase());
+            let lacks = sources.disclosures.rules.iter().any(|rule| match &rule.then {
+                Demand::Holds { place, every, one_of, fields } => {
+                    let asked = places.contains(&place.as_str()) && rule.purposes.contains(purpose);
+                    let named = fields.iter().all(|field| template.variables.contains(field));
+                    asked && !(every.iter().all(has) && (one_of.is_empty() || one_of.iter().any(has)) && named)
+                }
+                _ => false,
+            });
+            self.break_if(lacks, DISCLOSURE);
         }
     }
 
@@ -392,6 +457,21 @@ fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -> Vec<State
         }
         (Op::Fresh { needs }, Exit::Fresh) if !proved(state, *needs) => return Vec::new(),
         (Op::Fresh { needs }, Exit::Stale) if proved(state, *needs) => return Vec::new(),
+        (Op::Disclose { words: Some(words), .. }, Exit::Done) => {
+            after.said.insert(words.clone());
+            after.owed.remove(words);
+            let about = |rule: &&DisclosureRule| rule.purposes.contains(&sources.workflow.purpose.value);
+            for rule in sources.disclosures.rules.iter().filter(about) {
+                if let Demand::Follows { words: next, after: first, within } = &rule.then
+                    && first == words
+                {
+                    after.owed.insert(next.clone(), *within);
+                }
+            }
+            0
+        }
+        // Who is proved when it comes to be said does not stop being so in that moment.
+        (Op::Disclose { words: Some(_), .. }, _) => return Vec::new(),
         (Op::Card { .. }, Exit::Done) => {
             after.card = true;
             0
@@ -426,6 +506,9 @@ fn pass(state: &State, time: i64) -> State {
     let mut state = state.clone();
     for left in &mut state.left {
         *left = left.saturating_sub(time).max(0);
+    }
+    for left in state.owed.values_mut() {
+        *left = left.saturating_sub(time).max(-1);
     }
     state
 }

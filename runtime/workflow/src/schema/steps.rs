@@ -73,10 +73,11 @@ fn verify() -> Value {
 
 fn disclose() -> Value {
     map(
-        "Show fields of the customer, and no others.",
+        "Say words, or show fields of the customer, and no others.",
         vec![
             id(),
-            ("fields", MUST, list("What is shown.", field("A field of the customer.", "account.balance"))),
+            ("fields", MAY, list("What is shown.", field("A field of the customer.", "account.balance"))),
+            ("words", MAY, name("The template that is said, whole: `mini-miranda`.", "mini-miranda")),
             ("over", MUST, words("Said on the call, or shown on a page that a link opened.", &["call", "page"])),
         ],
     )

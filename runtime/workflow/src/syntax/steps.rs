@@ -185,11 +185,12 @@ fn verify(body: &Item<'_, '_>) -> Option<Step> {
 }
 
 fn disclose(body: &Item<'_, '_>) -> Option<Step> {
-    let keys = body.map(&["id", "fields", "over"]);
+    let keys = body.map(&["id", "fields", "words", "over"]);
     let id = name(&keys.required("id"));
-    let fields = keys.required("fields").texts();
+    let fields = keys.optional("fields").texts();
+    let words = name(&keys.optional("words"));
     let over = keys.required("over").one_of(&["call", "page"]);
-    Some(Step { id: id?, kind: Kind::Disclose(Disclose { fields, over: over? }) })
+    Some(Step { id: id?, kind: Kind::Disclose(Disclose { fields, words, over: over? }) })
 }
 
 fn offer(body: &Item<'_, '_>) -> Option<Step> {

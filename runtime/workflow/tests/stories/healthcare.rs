@@ -47,7 +47,7 @@ fn every_node_carries_what_its_step_said() {
         identity.check (identity): Check { connector: "sim", subject: "patient.mobile" }
         identity.challenge (identity): Send { connector: "texts", to: "patient.mobile", template: "code", purpose: "identity", carries: Code }
         identity.answer (identity): Answer { within: 600000000, tries: 3, level: L2, valid: 1800000000 }
-        owed (owed): Disclose { fields: ["account.balance", "account.month"], over: "call", needs: L2 }
+        owed (owed): Disclose { fields: ["account.balance", "account.month"], words: None, over: "call", needs: L2 }
         plan (plan): Offer { total: "account.balance", payments: 3, every: Month, within: 900000000 }
         invitation (invitation): Send { connector: "texts", to: "patient.mobile", template: "payment-link", purpose: "billing", carries: Link { opens: "first-payment", lasts: 259200000000 } }
         first-payment.open (first-payment): Open

@@ -124,6 +124,7 @@ fn word(text: &str) -> bool {
 fn shipped() -> Vec<(PathBuf, &'static str)> {
     let root = workflows();
     let mut found = vec![(root.join("fields.yaml"), "fields"), (root.join("policies/assurance.yaml"), "assurance")];
+    found.push((root.join("policies/disclosures.yaml"), "disclosures"));
     let yaml = |folder: &Path| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
         entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect()

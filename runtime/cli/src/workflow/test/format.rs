@@ -30,7 +30,7 @@ use jiff::tz::TimeZone;
 use selvedge_engine::Definition;
 use selvedge_engine::money::Money;
 use selvedge_engine::ports::Micros;
-use selvedge_policy::{Consent, CustomerState, ZoneEvidence};
+use selvedge_policy::{Consent, CustomerState, Note, ZoneEvidence};
 use selvedge_workflow::ConnectorKind;
 use selvedge_workflow::dictionary::{FieldType, Source};
 use selvedge_workflow::source::{DAY, Diagnostic, Document, Fields, Item, Reader, Span, Spanned, code, did_you_mean};
@@ -173,6 +173,8 @@ struct Given {
     jurisdictions: Option<Vec<String>>,
     consents: Option<Vec<Written>>,
     flags: Option<Vec<String>>,
+    /// What was noted, and how long before the story.
+    notes: Option<Vec<(String, i64)>>,
     vendors: BTreeMap<String, Vec<Reply>>,
 }
 
@@ -201,6 +203,7 @@ impl Given {
             jurisdictions: self.jurisdictions.clone().or_else(|| shared.jurisdictions.clone()),
             consents: self.consents.clone().or_else(|| shared.consents.clone()),
             flags: self.flags.clone().or_else(|| shared.flags.clone()),
+            notes: self.notes.clone().or_else(|| shared.notes.clone()),
             vendors: vendors.collect(),
         }
     }
@@ -219,6 +222,12 @@ impl Given {
             zones: self.zones.clone().unwrap_or_default(),
             jurisdictions: self.jurisdictions.clone().unwrap_or_default(),
             flags: self.flags.clone().unwrap_or_default(),
+            notes: self
+                .notes
+                .iter()
+                .flatten()
+                .map(|(what, before)| Note { what: what.clone(), at: now - before })
+                .collect(),
             ..CustomerState::default()
         }
     }
@@ -261,7 +270,7 @@ impl Reading<'_> {
     }
 
     fn customer(&self, item: &Item<'_, '_>) -> Given {
-        let keys = item.map(&["fields", "zones", "jurisdictions", "consents", "flags"]);
+        let keys = item.map(&["fields", "zones", "jurisdictions", "consents", "flags", "notes"]);
         let texts = |key: &str| {
             let item = keys.optional(key);
             item.is_given().then(|| item.texts().into_iter().map(|text| text.value).collect::<Vec<_>>())
@@ -277,6 +286,7 @@ impl Reading<'_> {
             jurisdictions: texts("jurisdictions"),
             consents,
             flags: texts("flags"),
+            notes: list(&keys, "notes", note).map(|notes| notes.value),
             ..Given::default()
         }
     }
@@ -440,6 +450,12 @@ fn consent(item: &Item<'_, '_>) -> Option<Written> {
         granted: granted.is_none_or(|granted| granted.value),
         before: before.map_or(EARLIER, |before| before.value),
     })
+}
+
+fn note(item: &Item<'_, '_>) -> Option<(String, i64)> {
+    let keys = item.named("a note").map(&["what", "before"]);
+    let (what, before) = (keys.required("what").text(), keys.required("before").duration());
+    Some((what?.value, before?.value))
 }
 
 /// A list that may be left out; one that is there is looked at even when it is empty.
