@@ -11,8 +11,9 @@ mod conduct;
 use std::collections::BTreeMap;
 
 use selvedge_record::{Draft, Event, Hash, Head};
-use selvedge_workflow::dictionary::{Class, Dictionary, Source};
-use selvedge_workflow::expression::{Condition, Given, Type};
+use selvedge_workflow::dictionary::Dictionary;
+use selvedge_workflow::expression::{Condition, Given};
+use selvedge_workflow::schedule::askable;
 use selvedge_workflow::source::{Span, Spanned};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,10 +32,6 @@ pub const MAX_NAME_BYTES: usize = 80;
 pub const MAX_PACE: u32 = 10_000;
 /// How many customers are written at a time.
 pub const BATCH: usize = 1000;
-/// Classes that no condition of a campaign reads.
-const SENSITIVE: [Class; 7] =
-    [Class::Pan, Class::Sad, Class::Bank, Class::Govid, Class::Phi, Class::Recording, Class::Key];
-
 /// What a campaign does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -274,20 +271,12 @@ pub fn is_name(name: &str) -> bool {
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(good) && !name.starts_with(['-', '.'])
 }
 
-/// What a condition over customers may name: their fields that are not sensitive.
-#[must_use]
-pub fn names(dictionary: &Dictionary) -> BTreeMap<String, Type> {
-    let open = dictionary.fields.iter().filter(|(_, info)| info.source == Source::Customer);
-    let open = open.filter(|(_, info)| !SENSITIVE.contains(&info.class));
-    open.map(|(path, info)| (path.clone(), Type::of(info.ty))).collect()
-}
-
 /// A condition over customers.
 ///
 /// Errors: E533 with what is wrong with it.
 pub fn condition(dictionary: &Dictionary, text: &str) -> Result<Condition, EngineError> {
     let written = Spanned::new(text.to_owned(), Span::start_of("the condition"));
-    Condition::read(&written, &names(dictionary)).map_err(|found| {
+    Condition::read(&written, &askable(dictionary)).map_err(|found| {
         let why: Vec<String> = found.iter().map(ToString::to_string).collect();
         EngineError::BadCondition { why: why.join("\n") }
     })

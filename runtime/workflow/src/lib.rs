@@ -33,6 +33,7 @@ pub mod graph;
 pub mod lower;
 pub mod mutants;
 pub mod plan;
+pub mod schedule;
 pub mod schema;
 pub mod source;
 pub mod syntax;
