@@ -146,6 +146,13 @@ pub enum Failure {
         /// As given.
         given: String,
     },
+    /// No such schedule.
+    #[error("there is no such schedule")]
+    #[diagnostic(code(C943), help("`workflows/schedules.yaml` has: {known}"))]
+    NoSchedule {
+        /// Those that there are.
+        known: String,
+    },
     /// Customers that cannot be imported as they are.
     #[error("{}", all(.findings))]
     #[diagnostic(code(C940), help("mend them in the file; nothing was imported"))]

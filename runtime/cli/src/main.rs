@@ -23,6 +23,7 @@ mod record;
 mod retention;
 mod rules;
 mod run;
+mod schedule;
 mod serve;
 mod staff;
 mod workflow;
@@ -61,6 +62,9 @@ enum Command {
     /// Start a campaign over many customers, see how far it is, pause and stop it.
     #[command(subcommand)]
     Campaign(campaign::Command),
+    /// See when workflows begin by themselves, and pause that.
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     /// Bring customers in.
     #[command(subcommand)]
     Customer(customer::Command),
@@ -125,6 +129,7 @@ fn main() -> ExitCode {
             Command::Restore(arguments) => backup::restore(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Campaign(command) => campaign::run(command).await,
+            Command::Schedule(command) => schedule::run(command).await,
             Command::Customer(command) => customer::run(command).await,
             Command::Staff(command) => staff::run(command).await,
             Command::Record(command) => record::run(command).await,

@@ -17,7 +17,7 @@ use selvedge_policy::Access;
 use selvedge_server::{ServerParts, router, serve};
 use selvedge_store::PostgresStore;
 use selvedge_store::postgres::Address;
-use selvedge_workflow::Files;
+use selvedge_workflow::{Files, schedule};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -85,6 +85,7 @@ async fn at_work(
     let facts = registry.connector_facts();
     let clock = Arc::new(SystemClock::not_before(store.newest().await?.unwrap_or(0)));
     let files = home::definitions(home)?;
+    let schedules = schedule::read(&files).map_err(|findings| Failure::Findings { findings })?;
     let words = Settings { opt_out: home::opt_out(&files)?, ..settings.engine };
     let engine = keys.engine(store, Arc::new(registry), clock, words.clone());
     publish(&engine, &settings.tenant, &files, &facts).await?;
@@ -108,7 +109,7 @@ async fn at_work(
         let (engine, tenant, policy) = (engine.clone(), tenant.clone(), retention::policy(&files)?);
         async move { engine.sweep(&tenant, &policy).await }
     });
-    let conducting = tokio::spawn(async move { engine.conduct(&tenant).await });
+    let conducting = tokio::spawn(async move { engine.conduct(&tenant, &schedules).await });
     eprintln!("listening on http://{}", listener.local_addr().into_diagnostic()?);
     let mut terminate = signal(SignalKind::terminate()).into_diagnostic()?;
     let end = async move {

@@ -311,6 +311,13 @@ pub enum EngineError {
         /// Why not.
         why: String,
     },
+    /// A schedule that no node has seen.
+    #[error("no node has seen a schedule `{schedule}` yet")]
+    #[diagnostic(code(E535), help("start a node with it: `selvedge schedule list` says which were seen"))]
+    NoSchedule {
+        /// As given.
+        schedule: String,
+    },
     /// A switch for a name that nothing has.
     #[error("there is no {over} of this name to stop")]
     #[diagnostic(code(E512), help("names are compared letter by letter; there are: {known}"))]

@@ -30,6 +30,7 @@ pub mod ports;
 mod restored;
 pub mod retention;
 pub mod run;
+pub mod schedule;
 pub mod signal;
 pub mod switches;
 mod turn;

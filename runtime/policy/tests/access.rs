@@ -45,6 +45,7 @@ fn the_shipped_policy_answers_as_its_table_says() {
         ("kill", [false, true, false, true, false]),
         ("operate", [false, true, false, false, false]),
         ("decide", [false, true, false, false, false]),
+        ("campaign", [false, true, false, false, false]),
     ];
     for (action, permitted) in table {
         for (function, permitted) in functions.iter().zip(permitted) {

@@ -15,13 +15,18 @@ use crate::auth::Staff;
 use crate::error::ServerError;
 
 pub mod acts;
+pub mod campaigns;
 pub mod decisions;
 pub mod interactions;
 pub mod standing;
 pub mod switches;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    interactions::routes().merge(acts::routes()).merge(decisions::routes()).merge(switches::routes())
+    interactions::routes()
+        .merge(acts::routes())
+        .merge(decisions::routes())
+        .merge(campaigns::routes())
+        .merge(switches::routes())
 }
 
 /// A JSON body. What does not fit is refused without a word of what was sent.

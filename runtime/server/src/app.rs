@@ -72,6 +72,7 @@ pub struct App {
     modifiers(&BearerSession),
     tags(
         (name = "interactions", description = "Open them, see where they stand, answer for the customer, take the evidence"),
+        (name = "campaigns", description = "One interaction with each of many customers, at a pace"),
         (name = "node", description = "For those who run and connect the node"),
     )
 )]

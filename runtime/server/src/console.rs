@@ -1,6 +1,8 @@
 //! `/console`: the list of interactions and the story of one. A colleague signs in with a token, by a form, so
 //! that it stands in no address; the session is then a cookie that only `/console` gets.
 
+pub(crate) mod campaigns;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -36,6 +38,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/console/interactions/{id}", get(show))
         .route("/console/interactions/{id}/pack", post(pack))
         .route("/console/interactions/{id}/act", post(act))
+        .merge(campaigns::routes())
         .route_layer(CsrfLayer::new().with_rejection_response(cross_site))
 }
 

@@ -166,17 +166,23 @@ impl ServerError {
 
 fn engine_status(error: &EngineError) -> StatusCode {
     match error {
-        EngineError::NoSuchInteraction { .. } | EngineError::NoSuchSwitch { .. } => StatusCode::NOT_FOUND,
+        EngineError::NoSuchInteraction { .. } | EngineError::NoSuchSwitch { .. } | EngineError::NoCampaign { .. } => {
+            StatusCode::NOT_FOUND
+        }
         EngineError::NotPublished { .. }
         | EngineError::NoSuchField { .. }
         | EngineError::BadValue { .. }
         | EngineError::NoSuchClass { .. }
         | EngineError::NoReason
         | EngineError::NothingToStop { .. }
+        | EngineError::BadCampaign { .. }
+        | EngineError::BadCondition { .. }
         | EngineError::Limit { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        EngineError::NotNow { .. } | EngineError::Stopped { .. } | EngineError::StoppedAlready { .. } => {
-            StatusCode::CONFLICT
-        }
+        EngineError::NotNow { .. }
+        | EngineError::Stopped { .. }
+        | EngineError::StoppedAlready { .. }
+        | EngineError::CampaignThere { .. }
+        | EngineError::CampaignNot { .. } => StatusCode::CONFLICT,
         EngineError::NotYours { .. } => StatusCode::FORBIDDEN,
         EngineError::NotReady { .. }
         | EngineError::Store(

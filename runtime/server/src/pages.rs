@@ -12,8 +12,9 @@ use serde::Serialize;
 use crate::error::ServerError;
 
 const BASE: &str = "base.html";
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 14] = [
     (BASE, include_str!("templates/base.html")),
+    ("console_campaigns.html", include_str!("templates/console_campaigns.html")),
     ("console_interaction.html", include_str!("templates/console_interaction.html")),
     ("console_list.html", include_str!("templates/console_list.html")),
     ("console_login.html", include_str!("templates/console_login.html")),
@@ -85,6 +86,7 @@ mod tests {
         [
             all(console::samples::logins()),
             all(console::samples::lists()),
+            all(console::campaigns::samples::lists()),
             all(console::samples::interactions()),
             all(console::samples::problems()),
             all(pay::samples::starts()),

@@ -39,7 +39,7 @@ pub const MAX_CUSTOMERS: usize = 1000;
 /// Most missed times that are made up for.
 pub const MAX_MISSED: i64 = 100;
 /// The fastest pace.
-const MAX_PACE: i64 = 10_000;
+pub const MAX_PACE: i64 = 10_000;
 /// A schedule that has no time for so many days never comes.
 const MAX_EMPTY_DAYS: u32 = 9 * 366;
 /// Classes that no condition over all customers reads.
@@ -170,16 +170,15 @@ impl Reading<'_> {
             TimeZone::get(zone).ok().map(|tz| (zone.to_owned(), tz))
         });
         let missed = keys.required("missed");
-        let missed =
-            match missed.value().map(|value| &value.node) {
-                Some(crate::source::Node::Map(_)) => {
-                    let all = missed.map(&["all"]).required("all").count(1..=MAX_MISSED);
-                    all.map(|all| Missed::All(usize::try_from(all.value).unwrap_or(1)))
-                }
-                _ => missed
-                    .one_of(&["skip", "last"])
-                    .map(|word| if word.value == "skip" { Missed::Skip } else { Missed::Last }),
-            };
+        let missed = match missed.value().map(|value| &value.node) {
+            Some(crate::source::Node::Map(_)) => {
+                let all = missed.map(&["all"]).required("all").count(1..=MAX_MISSED);
+                all.map(|all| Missed::All(usize::try_from(all.value).unwrap_or(1)))
+            }
+            _ => missed
+                .one_of(&["skip", "last"])
+                .map(|word| if word.value == "skip" { Missed::Skip } else { Missed::Last }),
+        };
         let overlap =
             keys.required("overlap").one_of(&["skip", "queue", "allow"]).map(|word| match word.value.as_str() {
                 "skip" => Overlap::Skip,

@@ -7,9 +7,11 @@ mod steps;
 use serde_json::{Map, Value, json};
 
 use crate::dictionary::{Class, FieldType, Level, Source};
+use crate::schedule::{MAX_MISSED, MAX_PACE};
 
 /// The names of all schemas.
-pub const NAMES: [&str; 7] = ["workflow", "fields", "assurance", "disclosures", "stories", "rules", "grants"];
+pub const NAMES: [&str; 8] =
+    ["workflow", "fields", "assurance", "disclosures", "stories", "rules", "grants", "schedules"];
 
 /// The schema of this name, as it lies in the file.
 #[must_use]
@@ -22,6 +24,7 @@ pub fn schema(name: &str) -> Option<Value> {
         "stories" => ("Stories of a workflow", stories()),
         "rules" => ("A pack of contact rules", rules()),
         "grants" => ("What an admin grants to a connector", grants()),
+        "schedules" => ("When workflows begin by themselves", schedules()),
         _ => return None,
     };
     let mut schema = Map::new();
@@ -306,6 +309,40 @@ fn grants() -> Value {
             ),
         ],
     )
+}
+
+fn schedules() -> Value {
+    let missed = json!({
+        "description": "What becomes of times that no node was there for, or that were paused.",
+        "anyOf": [
+            words("Nothing, or the last one is made up for.", &["skip", "last"]),
+            map("The last so many are made up for.", vec![("all", MUST, count("So many.", MAX_MISSED))]),
+        ],
+    });
+    let schedule = map(
+        "One schedule, with either `customers` or `where`.",
+        vec![
+            ("workflow", MUST, name("The workflow that begins.", "utility-past-due")),
+            (
+                "cron",
+                MUST,
+                text("Minute, hour, day of the month, month, day of the week, as in crontab(5).", "30 9 * * mon-fri"),
+            ),
+            ("zone", MUST, text("Where these times are read.", "America/Chicago")),
+            ("customers", MAY, list("With these customers.", text("A customer's id.", "c_ada"))),
+            ("where", MAY, text("With those for whom this holds then.", "bill.due < '2026-11-01'")),
+            ("missed", MUST, missed),
+            (
+                "overlap",
+                MUST,
+                words("What becomes of a time while the campaign before still goes on.", &["skip", "queue", "allow"]),
+            ),
+            ("channel", MAY, text("The channel that the interactions are opened on.", "schedule")),
+            ("per_minute", MAY, count("Customers taken up within a minute at most.", MAX_PACE)),
+            ("at_once", MAY, count("Interactions open at a time at most.", MAX_PACE)),
+        ],
+    );
+    map("The file.", vec![("schedules", MUST, names_to("By name.", schedule))])
 }
 
 fn stories() -> Value {

@@ -151,7 +151,7 @@ impl Stage {
         });
         tokio::spawn({
             let engine = engine.clone();
-            async move { engine.conduct(TENANT).await }
+            async move { engine.conduct(TENANT, &[]).await }
         });
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

@@ -3,6 +3,7 @@
 //! them, and an interaction that is there already is not opened again.
 
 use selvedge_policy::Verdict;
+use selvedge_workflow::schedule::Schedule;
 use tokio::task::JoinSet;
 
 use super::{BATCH, Campaign, CampaignFact, Stage, condition, record_of};
@@ -22,9 +23,14 @@ const SOON: Micros = 250_000;
 const IDLE: Micros = 2_000_000;
 
 impl Engine {
-    /// Carries campaigns on, for as long as the node lives. Never returns; a store that is away only makes it wait.
-    pub async fn conduct(&self, tenant: &str) {
+    /// Keeps schedules and carries campaigns on, for as long as the node lives. Never returns; a store that is away only
+    /// makes it wait.
+    pub async fn conduct(&self, tenant: &str, schedules: &[Schedule]) {
         loop {
+            match self.keep_schedules(tenant, schedules).await {
+                Ok(()) | Err(EngineError::NotReady { .. }) => {}
+                Err(error) => tracing::error!(%error, "schedules could not be kept; it is tried again"),
+            }
             let pause = match self.conduct_once(tenant).await {
                 Ok(true) => SOON,
                 Ok(false) => IDLE,

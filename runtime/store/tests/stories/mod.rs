@@ -11,6 +11,7 @@ pub mod log;
 pub mod model;
 pub mod operate;
 pub mod safe;
+pub mod schedules;
 #[allow(dead_code, reason = "a store without SQL has no statements")]
 pub mod statements;
 pub mod support;
@@ -89,6 +90,13 @@ macro_rules! on_each {
             a_condition_lists_those_for_whom_it_holds,
             a_kill_switch_holds_a_campaign_until_it_is_lifted,
             a_campaign_is_over_when_everybody_came_to_an_end,
+        );
+        $crate::stories::on_each!(@ $place, schedules:
+            of_two_nodes_one_begins_at_each_time,
+            what_came_while_nobody_was_there_is_made_up_for_as_it_says,
+            what_comes_while_the_one_before_goes_on_is_skipped_or_waits,
+            what_is_paused_or_killed_begins_nothing_and_then_does_as_missed_says,
+            what_a_node_decided_before_it_died_begins_on_another,
         );
         $crate::stories::on_each!(@ $place, contacts:
             a_store_counts_as_a_rule_does,

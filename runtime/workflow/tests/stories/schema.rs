@@ -123,8 +123,13 @@ fn word(text: &str) -> bool {
 /// Every shipped file with the schema that it must fit.
 fn shipped() -> Vec<(PathBuf, &'static str)> {
     let root = workflows();
-    let mut found = vec![(root.join("fields.yaml"), "fields"), (root.join("policies/assurance.yaml"), "assurance")];
-    found.push((root.join("policies/disclosures.yaml"), "disclosures"));
+    let one = [
+        ("fields.yaml", "fields"),
+        ("schedules.yaml", "schedules"),
+        ("policies/assurance.yaml", "assurance"),
+        ("policies/disclosures.yaml", "disclosures"),
+    ];
+    let mut found = one.map(|(path, schema)| (root.join(path), schema)).to_vec();
     let yaml = |folder: &Path| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
         entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect()
