@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use selvedge_engine::Run;
 use selvedge_engine::decide::{MAX_ASKED, MAX_ATTEMPTS};
 use selvedge_engine::operate::Act;
-use selvedge_engine::run::Phase;
+use selvedge_engine::run::{Phase, step_of};
 use selvedge_record::time::to_rfc3339;
 
 use crate::beside::Beside;
@@ -120,7 +119,13 @@ async fn show(data: &Path, interaction: String) -> miette::Result<ExitCode> {
     for effect in run.effects() {
         say!("  pending      {}, attempt {} of {MAX_ATTEMPTS}", effect.key, effect.attempt);
     }
-    say!("  {}", why(&run)?);
+    if run.cursors.is_empty() {
+        say!("  it is over");
+    }
+    for cursor in &run.cursors {
+        let branch = if cursor.join.is_some() { format!("{}  ", step_of(&cursor.place)) } else { String::new() };
+        say!("  {branch}{}", why(&cursor.phase)?);
+    }
     if let Some((by, reason)) = &run.paused {
         say!("  paused       by {by}: {reason}");
     }
@@ -134,9 +139,8 @@ async fn show(data: &Path, interaction: String) -> miette::Result<ExitCode> {
 }
 
 /// Why it waits and until when.
-fn why(run: &Run) -> miette::Result<String> {
-    Ok(match run.phase() {
-        _ if run.closed => "it is over".into(),
+fn why(phase: &Phase) -> miette::Result<String> {
+    Ok(match phase {
         Phase::Waiting(at) => format!("waits        for somebody, until {}", to_rfc3339(*at)?),
         Phase::Deferred(at) => format!("waits        because no contact is permitted before {}", to_rfc3339(*at)?),
         Phase::Postponed(_, at) => format!("waits        for the next attempt at {}", to_rfc3339(*at)?),
@@ -144,6 +148,10 @@ fn why(run: &Run) -> miette::Result<String> {
             format!("maybe done   the vendor was asked {asked} of {MAX_ASKED} times, next at {}", to_rfc3339(*at)?)
         }
         Phase::NeedsPerson(_, reason) => format!("maybe done   a person must decide: {reason}"),
+        Phase::Branched(branches) if branches.items > 0 => {
+            format!("branched     {} of {} items have begun", branches.begun, branches.items)
+        }
+        Phase::Branched(_) => "branched     until all of these are over:".into(),
         Phase::Entered | Phase::Permitted | Phase::Intended(_) => "is at work".into(),
     })
 }

@@ -1,12 +1,13 @@
-//! One attempt at an effect: gather what it carries, write down the intent, let it happen through the host's
-//! door, write down what came of it. Values live here only for the length of one attempt.
+//! An effect: gather what it carries, write down the intent, let it happen through the host's door, write down what
+//! came of it. Values live here only for the length of one attempt.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use selvedge_policy::{Contacted, Past};
 use selvedge_vault::link_id;
-use selvedge_workflow::dictionary::{Class, FieldType};
+use selvedge_workflow::dictionary::{Class, Dictionary, FieldType, of_item};
 use selvedge_workflow::plan::{Amount, Carries, Node, Op};
 use selvedge_workflow::template::Template;
 
@@ -18,11 +19,54 @@ use crate::error::{EngineError, StoreError};
 use crate::fact::{Commitment, Fact, Moment};
 use crate::money::Money;
 use crate::ports::store::Link;
-use crate::ports::{Call, CardFields, Field, Observed};
-use crate::run::{Effect, Run};
+use crate::ports::{Call, CardFields, Charged, Connectors, Field, Observed, Signal as Finds};
+use crate::run::{Effect, Run, item_of};
 use crate::signal::Who;
 use crate::switches::reach;
 use crate::turn::Turn;
+
+/// An effect that is written down and has not left.
+pub(crate) struct Intent {
+    pub(crate) node: Node,
+    pub(crate) effect: Effect,
+    class: String,
+    call: Call,
+    payload: Payload,
+}
+
+/// One that has.
+pub(crate) struct Attempt {
+    pub(crate) node: Node,
+    effect: Effect,
+    class: String,
+    connector: String,
+}
+
+/// What it came to, as the host gave it.
+pub(crate) enum Came {
+    Sent(Observed<String>),
+    Checked(Observed<Finds>),
+    Charged(Observed<Charged>),
+    Answered(Observed<String>),
+}
+
+impl Intent {
+    /// Makes it. The values that it carries are gone afterwards.
+    pub(crate) async fn make(self, connectors: Arc<dyn Connectors>) -> (Attempt, Came) {
+        let Intent { node, effect, class, call, payload } = self;
+        let came = match payload {
+            Payload::Message { to, text } => Came::Sent(connectors.send(&call, to, text).await),
+            Payload::Subject(field) => Came::Checked(connectors.check(&call, field).await),
+            Payload::Payment { minor, currency, card } => {
+                Came::Charged(connectors.charge(&call, minor, &currency, card).await)
+            }
+            Payload::Arguments(with) => {
+                Came::Answered(connectors.perform(&call, decide::function(&node.op), with).await)
+            }
+        };
+        (Attempt { node, effect, class, connector: call.connector }, came)
+    }
+}
 
 /// What an attempt carries.
 enum Payload {
@@ -49,20 +93,21 @@ impl Payload {
 }
 
 impl Engine {
-    /// Intends an effect and tries it once.
-    pub(crate) async fn attempt(
+    /// Intends an effect: what it carries is gathered, and the intent is a fact of the turn. `None`: it may not happen
+    /// now, and the facts of the turn say why.
+    pub(crate) async fn intend(
         &self,
         definition: &Definition,
         turn: &mut Turn,
         node: &Node,
         effect: Effect,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Option<Intent>, EngineError> {
         if let Err(not_ready) = self.ready().await {
             // What the turn has learnt so far is kept, if it can be.
             self.flush(turn).await?;
             return Err(not_ready);
         }
-        let Some((payload, carries)) = self.gather(definition, turn, node, &effect).await? else { return Ok(()) };
+        let Some((payload, carries)) = self.gather(definition, turn, node, &effect).await? else { return Ok(None) };
         let call = self.call(definition, &turn.run, node, &effect);
         let function = decide::function(&node.op);
         let class_of = |connector: &str, function: &str| definition.class_of(connector, function);
@@ -89,34 +134,46 @@ impl Engine {
             let made = Contacted { past: Past::Contact, channel, purpose, account: None, at: turn.run.updated };
             turn.contact(&effect.key, Some(made));
         }
-        if !self.flush(turn).await? {
-            return Ok(());
-        }
+        Ok(Some(Intent { node: node.clone(), effect, class, call, payload }))
+    }
+
+    /// The last looks at an intent that is durable by now. The facts, if it must not leave.
+    pub(crate) async fn stopped(
+        &self,
+        definition: &Definition,
+        turn: &Turn,
+        intent: &Intent,
+    ) -> Result<Option<(Who, Vec<Fact>)>, EngineError> {
+        let Intent { node, effect, class, call, .. } = intent;
         // Asking takes its time, so it comes before the last looks.
-        if let Some(facts) = self.done_since(definition, turn, node, &effect, &class, &call).await {
-            return turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts);
+        if let Some(facts) = self.done_since(definition, turn, node, effect, class, call).await {
+            return Ok(Some((connector_actor(&turn.run, &call.connector), facts)));
         }
         // The commit has checked the lease; a node that was paused since then must not let the effect out.
         if !self.store().leases_run() {
             return Err(StoreError::Stale { interaction: turn.run.id.interaction.clone() }.into());
         }
-        if let Some(halted) = self.last_look(definition, &turn.run, node, &effect.key).await? {
-            return turn.add(&Who::host(), self.now(), halted);
-        }
-        let connectors = &self.inner.parts.connectors;
-        let outcome = match payload {
-            Payload::Message { to, text } => Outcome::Sent(connectors.send(&call, to, text).await),
-            Payload::Subject(field) => Outcome::Checked(connectors.check(&call, field).await),
-            Payload::Payment { minor, currency, card } => {
-                Outcome::Charged(connectors.charge(&call, minor, &currency, card).await)
-            }
-            Payload::Arguments(with) => {
-                let observed = connectors.perform(&call, function, with).await;
-                Outcome::Answered(self.seal_answer(turn, node, observed).await?)
-            }
+        let halted = self.last_look(definition, &turn.run, node, &effect.key).await?;
+        Ok(halted.map(|halted| (Who::host(), vec![halted])))
+    }
+
+    /// What came of an attempt, as facts of the turn.
+    pub(crate) async fn came(
+        &self,
+        definition: &Definition,
+        turn: &mut Turn,
+        attempt: Attempt,
+        came: Came,
+    ) -> Result<(), EngineError> {
+        let Attempt { node, effect, class, connector } = attempt;
+        let outcome = match came {
+            Came::Sent(observed) => Outcome::Sent(observed),
+            Came::Checked(observed) => Outcome::Checked(observed),
+            Came::Charged(observed) => Outcome::Charged(observed),
+            Came::Answered(observed) => Outcome::Answered(self.seal_answer(turn, &node, observed).await?),
         };
-        let facts = decide::after(&definition.plan, &turn.run, node, &effect, &class, outcome, self.now());
-        turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts)
+        let facts = decide::after(&definition.plan, &turn.run, &node, &effect, &class, outcome, self.now());
+        turn.add_all(&connector_actor(&turn.run, &connector), self.now(), facts)
     }
 
     /// Commits to what a service answered and seals its text. Nobody declared what stands in it, so it is kept as
@@ -177,18 +234,20 @@ impl Engine {
                 Ok(Some((Payload::Subject(self.inner.values.field(&turn.run, subject).await?), Vec::new())))
             }
             Op::Send { to, .. } => {
-                // What came before is durable first, so that nothing but this decision is taken back when the
-                // customer says stop right now.
-                let epoch = turn.epoch();
-                if !self.flush(turn).await? {
-                    return Ok(None);
+                // What came before is durable first, so that nothing but decisions about messages is taken back when
+                // the customer says stop right now.
+                if !turn.rests_on_customer() {
+                    let epoch = turn.epoch();
+                    if !self.flush(turn).await? {
+                        return Ok(None);
+                    }
+                    epoch.into_iter().for_each(|epoch| turn.only_at(epoch));
                 }
-                epoch.into_iter().for_each(|epoch| turn.only_at(epoch));
                 // The customer may have said stop since the message was queued.
                 if !self.ask_contact(definition, turn, node, Moment::Sending).await? {
                     return Ok(None);
                 }
-                let to = self.inner.values.field(&turn.run, to).await?;
+                let to = self.field_at(definition, &turn.run, node, to).await?;
                 let (text, carries) = self.message(definition, turn, node, effect).await?;
                 Ok(Some((Payload::Message { to, text }, carries)))
             }
@@ -196,7 +255,7 @@ impl Engine {
             Op::Call { with, .. } => {
                 let mut arguments = Vec::new();
                 for (slot, path) in with {
-                    arguments.push((slot.clone(), self.inner.values.field(&turn.run, path).await?));
+                    arguments.push((slot.clone(), self.field_at(definition, &turn.run, node, path).await?));
                 }
                 Ok(Some((Payload::Arguments(arguments), Vec::new())))
             }
@@ -355,13 +414,25 @@ impl Engine {
                 if variable == "payment.amount" { money.in_words() } else { number }
             }
             path => {
-                let value = self.inner.values.field(run, path).await?.value;
+                let value = self.field_at(definition, run, node, path).await?.value;
                 match definition.dictionary.get(path).map(|info| info.ty) {
                     Some(FieldType::Money) => Money::parse(path, value.expose_secret())?.in_words(),
                     _ => return Ok(value),
                 }
             }
         }))
+    }
+
+    /// A field of the customer; of a list that of the item which the node is about.
+    async fn field_at(
+        &self,
+        definition: &Definition,
+        run: &Run,
+        node: &Node,
+        path: &str,
+    ) -> Result<Field, EngineError> {
+        let field = self.inner.values.field(run, &lies_at(&definition.dictionary, &node.name, path)).await?;
+        Ok(Field { path: path.to_owned(), ..field })
     }
 
     /// A day in the customer's time zone, in words.
@@ -371,6 +442,14 @@ impl Engine {
             state.zones.first().and_then(|z| jiff::tz::TimeZone::get(&z.zone).ok()).unwrap_or(jiff::tz::TimeZone::UTC);
         let instant = jiff::Timestamp::from_microsecond(at).map_err(|e| EngineError::Broken { what: e.to_string() })?;
         Ok(instant.to_zoned(zone).strftime("%B %-d, %Y").to_string())
+    }
+}
+
+/// Where the value of a field lies for who stands at this place.
+pub(crate) fn lies_at(dictionary: &Dictionary, place: &str, path: &str) -> String {
+    match item_of(place).filter(|_| dictionary.list_of(path).is_some()) {
+        Some(item) => of_item(path, item),
+        None => path.to_owned(),
     }
 }
 

@@ -5,7 +5,10 @@ mod effect;
 mod rules;
 mod signal;
 
+use std::borrow::Cow;
+
 use selvedge_policy::{Verdict, assess};
+use selvedge_workflow::dictionary::of_item;
 use selvedge_workflow::plan::{Amount, Ending, Exit, Node, Op, Plan, Target};
 
 pub(crate) use self::effect::reported;
@@ -13,9 +16,12 @@ pub use self::effect::{Before, MAX_ASKED, MAX_ATTEMPTS, MAX_PAUSE, SETTLE, after
 pub use self::rules::{condition_decided, contact_decided, stale_target};
 pub use self::signal::{MAX_PROOFS, on_signal};
 use crate::error::EngineError;
-use crate::fact::{Commitment, Fact};
+use crate::fact::{Commitment, Fact, Items};
 use crate::ports::{Charged, Micros, Observed, Signal as Finds};
-use crate::run::{Cursor, Effect, Phase, Run};
+use crate::run::{Branches, Cursor, Effect, Phase, Run, item_of, step_of};
+
+/// The node of a place; of an item under the name of that place.
+pub type Here<'p> = Cow<'p, Node>;
 
 /// What a run asks for. `node` is where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,17 +29,19 @@ pub enum Next<'p> {
     /// These facts follow from the state and the time alone.
     Take(Vec<Fact>),
     /// May this contact be made? Then [`contact_decided`].
-    AskContact(&'p Node),
+    AskContact(Here<'p>),
     /// Commit to the node's fields and show them. The decision that allows it is a fact already.
-    Disclose(&'p Node),
+    Disclose(Here<'p>),
     /// Open what the node's condition reads, ask it, then [`condition_decided`].
-    Decide(&'p Node),
+    Decide(Here<'p>),
+    /// Count the items that the node goes through, then [`forked`].
+    Count(Here<'p>),
     /// Work out terms and offer them.
-    Offer(&'p Node),
+    Offer(Here<'p>),
     /// Intend this effect, then try it.
-    Try(&'p Node, Effect),
+    Try(Here<'p>, Effect),
     /// Ask the vendor what became of this effect; it has been asked so many times.
-    Ask(&'p Node, Effect, u32),
+    Ask(Here<'p>, Effect, u32),
     /// Nothing until then, or until something arrives.
     Park,
     /// Nothing ever again.
@@ -73,7 +81,14 @@ pub fn class(plan: &Plan, node: &Node, class_of: &dyn Fn(&str, &str) -> String) 
 
 /// Where an exit leads, as the record writes it.
 pub fn target(plan: &Plan, node: &Node, exit: Exit) -> String {
-    write_target(plan, node.target(exit))
+    let next = write_target(plan, node.target(exit));
+    match (item_of(&node.name), node.target(exit)) {
+        // An item keeps to its own places until all of them meet.
+        (Some(item), Target::Node(at)) if plan.nodes.get(at).is_some_and(|node| node.op != Op::Join) => {
+            of_item(&next, item)
+        }
+        _ => next,
+    }
 }
 
 /// A target as the record writes it.
@@ -87,13 +102,18 @@ pub fn write_target(plan: &Plan, target: Target) -> String {
 }
 
 /// The node of a place.
-pub fn node<'p>(plan: &'p Plan, place: &str) -> Result<&'p Node, EngineError> {
+pub fn node<'p>(plan: &'p Plan, place: &str) -> Result<Here<'p>, EngineError> {
     let broken = || EngineError::Broken { what: format!("the plan of `{}` has no node `{place}`", plan.workflow) };
-    plan.nodes.iter().find(|node| node.name == place).ok_or_else(broken)
+    let name = place.split_once('#').map_or(place, |(name, _)| name);
+    let node = plan.nodes.iter().find(|node| node.name == name).ok_or_else(broken)?;
+    Ok(match item_of(place) {
+        None => Cow::Borrowed(node),
+        Some(_) => Cow::Owned(Node { name: place.to_owned(), step: step_of(place).into_owned(), ..node.clone() }),
+    })
 }
 
 /// The nodes that a run stands at, each with how far it got there.
-pub fn standing<'p, 'r>(plan: &'p Plan, run: &'r Run) -> Result<Vec<(&'p Node, &'r Cursor)>, EngineError> {
+pub fn standing<'p, 'r>(plan: &'p Plan, run: &'r Run) -> Result<Vec<(Here<'p>, &'r Cursor)>, EngineError> {
     run.cursors.iter().map(|cursor| Ok((node(plan, &cursor.place)?, cursor))).collect()
 }
 
@@ -110,11 +130,16 @@ pub fn next<'p>(
             next => return Ok(next),
         }
     }
-    Ok(match &run.ended {
+    Ok(at_end(run))
+}
+
+/// What it asks for where no place asks for anything.
+pub fn at_end<'p>(run: &Run) -> Next<'p> {
+    match &run.ended {
         Some(ending) if !run.closed => Next::Take(vec![Fact::Closed { ending: ending.clone() }]),
         Some(_) => Next::Over,
         None => Next::Park,
-    })
+    }
 }
 
 /// What it asks for at one of the places where it stands.
@@ -125,7 +150,7 @@ pub fn next_at<'p>(
     class_of: &dyn Fn(&str, &str) -> String,
     now: Micros,
 ) -> Result<Next<'p>, EngineError> {
-    let node = node(plan, &cursor.place)?;
+    let node = &node(plan, &cursor.place)?;
     if run.is_paused() {
         return Ok(Next::Park);
     }
@@ -137,17 +162,40 @@ pub fn next_at<'p>(
     Ok(match &cursor.phase {
         Phase::Entered => entered(plan, run, node, now),
         Phase::Permitted => permitted(run, node, now),
-        Phase::Deferred(until) if now >= *until => Next::AskContact(node),
+        Phase::Deferred(until) if now >= *until => Next::AskContact(node.clone()),
         Phase::Waiting(until) if now >= *until => Next::Take(vec![in_time(plan, node)]),
         Phase::Intended(effect) => effect::resume(node, effect, &class(plan, node, class_of), now),
         Phase::Postponed(effect, at) if now >= *at => {
-            Next::Try(node, Effect { attempt: effect.attempt + 1, ..effect.clone() })
+            Next::Try(node.clone(), Effect { attempt: effect.attempt + 1, ..effect.clone() })
         }
-        Phase::Unclear(effect, asked, at) if now >= *at => Next::Ask(node, effect.clone(), *asked),
+        Phase::Unclear(effect, asked, at) if now >= *at => Next::Ask(node.clone(), effect.clone(), *asked),
+        Phase::Branched(branches) if run.met(&cursor.place) => Next::Take(vec![joined(plan, node, branches)]),
+        Phase::Branched(_) => Next::Park,
         Phase::Deferred(_) | Phase::Waiting(_) | Phase::Postponed(..) | Phase::Unclear(..) | Phase::NeedsPerson(..) => {
             Next::Park
         }
     })
+}
+
+/// Where the run goes on when the last branch is over: to the end of the first one that did not come here, unless the
+/// plan leads on all the same.
+fn joined(plan: &Plan, node: &Node, branches: &Branches) -> Fact {
+    let next = match (&branches.ending, node.target(Exit::Failed)) {
+        (None, _) => target(plan, node, Exit::Done),
+        (Some(ending), Target::End(_)) => format!("end:{ending}"),
+        (Some(_), Target::Node(_)) => target(plan, node, Exit::Failed),
+    };
+    Fact::Joined { node: node.name.clone(), next }
+}
+
+/// The branches of a node begin; of a list the customer has `count` items.
+pub fn forked(plan: &Plan, node: &Node, count: u32) -> Fact {
+    let starts = node.exits.iter().map(|(exit, _)| target(plan, node, *exit)).collect();
+    let (join, items) = match &node.op {
+        Op::Fork { join, each } => (join.clone(), each.as_ref().map(|each| Items { count, at_once: each.at_once })),
+        _ => (String::new(), None),
+    };
+    Fact::Forked { node: node.name.clone(), join, starts, items }
 }
 
 /// What follows when nothing came in time.
@@ -175,17 +223,21 @@ pub fn connector<'p>(plan: &'p Plan, node: &'p Node) -> &'p str {
     }
 }
 
-fn entered<'p>(plan: &'p Plan, run: &Run, node: &'p Node, now: Micros) -> Next<'p> {
+fn entered<'p>(plan: &'p Plan, run: &Run, node: &Here<'p>, now: Micros) -> Next<'p> {
     let wait = |what: &str, until: Micros| {
         Next::Take(vec![Fact::WaitBegan { node: node.name.clone(), what: what.into(), until }])
     };
     match &node.op {
         Op::Check { .. } | Op::Call { .. } => first_try(run, node, now),
-        Op::Send { .. } => Next::AskContact(node),
+        Op::Send { .. } => Next::AskContact(node.clone()),
         Op::Answer { within, .. } => wait("the code", now + within),
-        Op::Offer { .. } => Next::Offer(node),
+        Op::Offer { .. } => Next::Offer(node.clone()),
         Op::Wait { lasts } => wait("its time", now + lasts),
-        Op::When { .. } => Next::Decide(node),
+        Op::Fork { each: None, .. } => Next::Take(vec![forked(plan, node, 0)]),
+        Op::Fork { .. } => Next::Count(node.clone()),
+        // Nobody comes here but by a fork, which leaves the run waiting.
+        Op::Join => Next::Take(vec![joined(plan, node, &Branches::default())]),
+        Op::When { .. } => Next::Decide(node.clone()),
         Op::Ask { question, of, answers, within, .. } => Next::Take(vec![Fact::QuestionAsked {
             node: node.name.clone(),
             question: question.clone(),
@@ -235,15 +287,15 @@ fn entered<'p>(plan: &'p Plan, run: &Run, node: &'p Node, now: Micros) -> Next<'
     }
 }
 
-fn permitted<'p>(run: &Run, node: &'p Node, now: Micros) -> Next<'p> {
+fn permitted<'p>(run: &Run, node: &Here<'p>, now: Micros) -> Next<'p> {
     match &node.op {
-        Op::Disclose { .. } => Next::Disclose(node),
+        Op::Disclose { .. } => Next::Disclose(node.clone()),
         _ => first_try(run, node, now),
     }
 }
 
-fn first_try<'p>(run: &Run, node: &'p Node, now: Micros) -> Next<'p> {
-    Next::Try(node, Effect { key: run.key(&node.name), attempt: 1, since: now })
+fn first_try<'p>(run: &Run, node: &Here<'p>, now: Micros) -> Next<'p> {
+    Next::Try(node.clone(), Effect { key: run.key(&node.name), attempt: 1, since: now })
 }
 fn link_expires(run: &Run, node: &Node) -> Micros {
     run.links.get(&node.step).map_or(run.updated, |l| l.expires)

@@ -16,8 +16,9 @@ use crate::definition::Definition;
 use crate::engine::{Engine, Held, Slot, lock};
 use crate::error::{EngineError, StoreError};
 use crate::fact::{Fact, Moment};
-use crate::ports::Access;
+use crate::flight::Flight;
 use crate::ports::store::{Asked, Commit, Lease, RunId, Stored};
+use crate::ports::{Access, Micros};
 use crate::run::Run;
 use crate::signal::{Delivered, Who};
 use crate::turn::Turn;
@@ -92,13 +93,16 @@ impl Engine {
     /// Carries a run to where it is put down. What is overtaken was not written: it is decided again, on what the
     /// store has now.
     async fn carry(&self, slot: &Slot, id: &RunId, lease: Lease, mut run: Option<Run>) -> Result<Run, EngineError> {
+        let mut flight = Flight::default();
         loop {
             let run = match run.take() {
                 Some(run) => run,
                 None => self.run_state(id).await?,
             };
+            flight.keep_intended(&run);
             // What was taken in and did not become durable lies in the inbox still.
-            let gone = self.go(slot, lease, run).await.inspect_err(|_| slot.mail.store(true, Ordering::Release));
+            let gone =
+                self.go(slot, lease, run, &mut flight).await.inspect_err(|_| slot.mail.store(true, Ordering::Release));
             match gone {
                 Err(EngineError::Store(StoreError::Overtaken { .. })) => {}
                 other => return other,
@@ -115,10 +119,9 @@ impl Engine {
         }
     }
 
-    async fn go(&self, slot: &Slot, lease: Lease, run: Run) -> Result<Run, EngineError> {
+    async fn go(&self, slot: &Slot, lease: Lease, run: Run, flight: &mut Flight) -> Result<Run, EngineError> {
         let definition = self.definition(&run.id.tenant, &run.workflow, &run.controls).await?;
         let plan = &definition.plan;
-        let class_of = |connector: &str, function: &str| definition.class_of(connector, function);
         let mut turn = Turn::new(run, lease, &plan.purpose);
         loop {
             let again = std::mem::take(&mut turn.taken_back);
@@ -129,26 +132,33 @@ impl Engine {
                 continue;
             }
             let now = self.now();
-            let next = decide::next(plan, &turn.run, &class_of, now)?;
-            let Some(next) = self.gate(&definition, &mut turn, next).await? else { continue };
+            let Some(next) = self.wanted(&definition, &mut turn, flight, now).await? else { continue };
             match next {
                 Next::Take(facts) => turn.add_all(&Who::host(), now, facts)?,
                 Next::AskContact(node) => {
-                    self.ask_contact(&definition, &mut turn, node, Moment::Queued).await?;
+                    self.ask_contact(&definition, &mut turn, &node, Moment::Queued).await?;
                 }
-                Next::Disclose(node) => self.disclose(&definition, &mut turn, node).await?,
-                Next::Decide(node) => self.decide_way(&definition, &mut turn, node).await?,
-                Next::Offer(node) => self.offer(&mut turn, node).await?,
-                Next::Try(node, effect) => self.attempt(&definition, &mut turn, node, effect).await?,
+                Next::Disclose(node) => self.disclose(&definition, &mut turn, &node).await?,
+                Next::Decide(node) => self.decide_way(&definition, &mut turn, &node).await?,
+                Next::Offer(node) => self.offer(&mut turn, &node).await?,
+                Next::Count(node) => {
+                    let count = self.inner.values.items(&turn.run, &node).await?;
+                    turn.add(&Who::host(), now, decide::forked(plan, &node, count))?;
+                }
+                Next::Try(node, effect) => {
+                    let intent = self.intend(&definition, &mut turn, &node, effect).await?;
+                    intent.into_iter().for_each(|intent| flight.intends(intent));
+                }
                 Next::Ask(node, effect, asked) => {
                     if !self.flush(&mut turn).await? {
                         continue;
                     }
-                    let call = self.call(&definition, &turn.run, node, &effect);
+                    let call = self.call(&definition, &turn.run, &node, &effect);
                     let answer = self.inner.parts.connectors.lookup(&call).await;
-                    let facts = decide::asked(plan, &turn.run, node, &effect, asked, answer, self.now());
+                    let facts = decide::asked(plan, &turn.run, &node, &effect, asked, answer, self.now());
                     turn.add_all(&connector_actor(&turn.run, &call.connector), self.now(), facts)?;
                 }
+                Next::Park | Next::Over if !flight.is_empty() => self.fly(&definition, &mut turn, flight).await?,
                 Next::Park | Next::Over if slot.mail.load(Ordering::Acquire) => {}
                 Next::Park | Next::Over => {
                     if self.park(&mut turn).await? {
@@ -158,6 +168,33 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// What the run wants next at one of its places, and a switch lets through. `None`: a switch halts it there from
+    /// here on.
+    async fn wanted<'p>(
+        &self,
+        definition: &'p Definition,
+        turn: &mut Turn,
+        flight: &mut Flight,
+        now: Micros,
+    ) -> Result<Option<Next<'p>>, EngineError> {
+        let (plan, class_of) = (&definition.plan, |c: &str, f: &str| definition.class_of(c, f));
+        for at in 0..turn.run.cursors.len() {
+            let cursor = &turn.run.cursors[at];
+            if flight.holds(&cursor.place) {
+                continue;
+            }
+            let next = decide::next_at(plan, &turn.run, cursor, &class_of, now)?;
+            if next == Next::Park {
+                continue;
+            }
+            match self.gate(definition, turn, next).await? {
+                Some(Next::Park) => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Some(decide::at_end(&turn.run)))
     }
 
     /// Makes everything so far durable. `false`: a kill switch came in between; the turn is taken back to where it did
@@ -306,7 +343,7 @@ impl Engine {
                 given.extend(answer.map(|answer| (name.clone(), Given::Text(answer))));
                 continue;
             }
-            match self.inner.values.given(definition, &turn.run, name).await {
+            match self.inner.values.given(definition, &turn.run, &node.name, name).await {
                 Ok((value, class)) => {
                     given.extend(value.map(|value| (name.clone(), value)));
                     let (field, place) = (name.clone(), node.name.clone());

@@ -9,7 +9,7 @@ use selvedge_policy::{Assertion, Decision};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::parts::{Commitment, Means, Moment, Revoked, Text};
+pub use self::parts::{Commitment, Items, Means, Moment, Revoked, Text};
 use crate::error::EngineError;
 use crate::ports::{Access, Micros, Refusal, Report};
 
@@ -457,6 +457,27 @@ pub enum Fact {
         /// Where the run goes on.
         next: Next,
     },
+    /// Branches began, each at its own place; the run goes on from `join` when the last one is over.
+    #[serde(rename = "branches.began")]
+    Forked {
+        /// The node.
+        node: String,
+        /// Where they meet.
+        join: String,
+        /// Where each begins; of a list the one place that every item begins at.
+        starts: Vec<Next>,
+        /// The items of a list.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        items: Option<Items>,
+    },
+    /// The last branch is over.
+    #[serde(rename = "branches.met")]
+    Joined {
+        /// Where they met.
+        node: String,
+        /// Where the run goes on.
+        next: Next,
+    },
     /// Values that this record commits to outlived their rule: their keys were destroyed, and nobody can open them.
     #[serde(rename = "values.destroyed")]
     Destroyed {
@@ -515,6 +536,8 @@ impl Fact {
             | Fact::QuestionAnswered { node, .. }
             | Fact::ApprovalAsked { node, .. }
             | Fact::ApprovalDecided { node, .. }
+            | Fact::Forked { node, .. }
+            | Fact::Joined { node, .. }
             | Fact::ConditionDecided { node, .. } => Some(node),
             _ => None,
         }

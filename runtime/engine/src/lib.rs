@@ -19,6 +19,7 @@ mod engine;
 pub mod error;
 mod evidence;
 pub mod fact;
+mod flight;
 mod folds;
 pub mod health;
 pub mod inbound;

@@ -100,7 +100,7 @@ pub(crate) fn facts(plan: &Plan, run: &Run, act: &Act, reason: &str, who: &Who) 
                 reference,
                 detail: format!("decided by {by}: {reason}"),
             };
-            decide::reported(plan, run, node, &report, Vec::new()).into_iter().collect()
+            decide::reported(plan, run, &node, &report, Vec::new()).into_iter().collect()
         }
     })
 }

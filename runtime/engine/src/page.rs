@@ -115,7 +115,7 @@ impl Engine {
         }
         // Maybe charged comes before everything: nobody is sent away to pay again.
         let at_step = decide::standing(&definition.plan, run)?.into_iter().find(|(node, _)| node.step == step);
-        match at_step.map(|(_, cursor)| &cursor.phase) {
+        match at_step.as_ref().map(|(_, cursor)| &cursor.phase) {
             Some(Phase::Unclear(..) | Phase::NeedsPerson(..)) => return Ok(Page::Unclear),
             Some(Phase::Intended(_)) => return Ok(Page::Working),
             _ => {}
@@ -135,7 +135,7 @@ impl Engine {
             (Op::Card { .. }, Phase::Waiting(_)) if !proved => Page::ProveAgain,
             (Op::Card { authorization, amount }, Phase::Waiting(_)) => {
                 let (money, _) = self.inner.values.amount(run, amount).await?;
-                let words = self.words(definition, run, node, authorization).await?;
+                let words = self.words(definition, run, &node, authorization).await?;
                 Page::Card {
                     amount: money.in_words(),
                     words_id: words_id(&words),
@@ -230,10 +230,10 @@ impl Engine {
         let definition = self.definition(&visit.id.tenant, &run.workflow, &run.controls).await?;
         let mut standing = decide::standing(&definition.plan, &run)?.into_iter();
         let takes = standing.find(|(node, _)| node.step == visit.step && matches!(node.op, Op::Card { .. }));
-        let Some((Node { name: node, .. }, _)) = takes else { return Ok(Err(Untaken::Moved)) };
+        let Some(node) = takes.map(|(node, _)| node.name.clone()) else { return Ok(Err(Untaken::Moved)) };
         let (now, stands_for) = (self.now(), self.inner.values.id("tok_"));
         let class = "PHI";
-        let name = format!("{}/authorization/{}", visit.step, run.visits.get(node).copied().unwrap_or(1));
+        let name = format!("{}/authorization/{}", visit.step, run.visits.get(&node).copied().unwrap_or(1));
         let (commitment, sealed) = self.inner.values.commit(&visit.id, &name, class, &words).await?;
         self.inner.values.put_card(&visit.id.tenant, &stands_for, &card, now).await?;
         let signal = Signal::Card {
@@ -247,7 +247,7 @@ impl Engine {
         self.inner.codes.sweep(now);
         self.inner.codes.put(&stands_for, card.code().clone(), now + CODE_LIVES)?;
         // One card for each visit to the page: pressing the button twice pays once.
-        self.deliver(&visit.id, &format!("card/{}", run.key(node)), signal, Who::customer(&run.customer)).await?;
+        self.deliver(&visit.id, &format!("card/{}", run.key(&node)), signal, Who::customer(&run.customer)).await?;
         let run = self.settle(&visit.id).await?;
         if run.card.is_none_or(|kept| kept.token != stands_for) {
             // It came too late, or twice: nobody will charge it, so nobody keeps it.

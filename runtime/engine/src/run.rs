@@ -3,14 +3,16 @@
 
 mod cursor;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use selvedge_policy::{Assertion, Verdict};
 use selvedge_record::{Event, Head};
+use selvedge_workflow::dictionary::of_item;
 
-pub use self::cursor::{At, Cursor, Effect, Halt, Phase};
+pub use self::cursor::{At, Branches, Cursor, Effect, Halt, Phase};
 use crate::error::EngineError;
-use crate::fact::{Commitment, Fact, Moment};
+use crate::fact::{Commitment, Fact, Items, Moment};
 use crate::ports::store::{RunId, Stored, Summary};
 use crate::ports::{Micros, ReportStatus};
 
@@ -139,9 +141,19 @@ pub struct Run {
 /// Where a cancelled run goes.
 pub const CANCELLED: &str = "end:cancelled";
 
-/// The step of a node: `identity` of `identity.answer`.
-pub fn step_of(node: &str) -> &str {
-    node.split_once('.').map_or(node, |(step, _)| step)
+/// The step of a place: `identity` of `identity.answer`; of an item with the item, `posting#3` of `posting.call#3`.
+pub fn step_of(place: &str) -> Cow<'_, str> {
+    let (node, item) = place.split_once('#').map_or((place, None), |(node, item)| (node, Some(item)));
+    match (node.split_once('.'), item) {
+        (None, _) => Cow::Borrowed(place),
+        (Some((step, _)), None) => Cow::Borrowed(step),
+        (Some((step, _)), Some(item)) => Cow::Owned(format!("{step}#{item}")),
+    }
+}
+
+/// The item that a place is about.
+pub fn item_of(place: &str) -> Option<u32> {
+    place.split_once('#')?.1.parse().ok()
 }
 
 impl Run {
@@ -203,7 +215,7 @@ impl Run {
             disclosed: BTreeMap::new(),
             answers: BTreeMap::new(),
         };
-        run.cursors.push(Cursor::at(""));
+        run.cursors.push(Cursor::at("", None));
         run.enter("", next);
         Ok(run)
     }
@@ -252,7 +264,7 @@ impl Run {
             }
             Fact::Intended { node, key, function, attempt, .. } => {
                 if function == "send" {
-                    self.messages.insert(step_of(node).to_owned(), key.clone());
+                    self.messages.insert(step_of(node).into_owned(), key.clone());
                 }
                 self.stands_at(node, |cursor| {
                     let since = cursor.effect().filter(|e| e.key == *key).map_or(time, |e| e.since);
@@ -261,11 +273,11 @@ impl Run {
             }
             Fact::Done { node, exit, reference, detail, answer, next, .. } => {
                 if let Some(answer) = answer {
-                    self.answers.insert(step_of(node).to_owned(), answer.clone());
+                    self.answers.insert(step_of(node).into_owned(), answer.clone());
                 }
                 match exit.as_str() {
                     "done" if self.card.is_some() && node.ends_with(".charge") => {
-                        self.payments.insert(step_of(node).to_owned(), (reference.clone(), time));
+                        self.payments.insert(step_of(node).into_owned(), (reference.clone(), time));
                     }
                     "declined" => {
                         self.cards_declined += 1;
@@ -291,7 +303,9 @@ impl Run {
             Fact::Resumed { .. } => self.paused = None,
             Fact::Cancelled { .. } => {
                 (self.cancelled, self.paused) = (true, None);
-                let idle = self.cursors.iter().filter(|cursor| cursor.effect().is_none());
+                // Where branches meet is left when the last of them is over.
+                let at_rest = |c: &&Cursor| c.effect().is_none() && !matches!(c.phase, Phase::Branched(_));
+                let idle = self.cursors.iter().filter(at_rest);
                 let idle: Vec<String> = idle.map(|cursor| cursor.place.clone()).collect();
                 idle.iter().for_each(|place| self.enter(place, CANCELLED));
             }
@@ -316,37 +330,38 @@ impl Run {
                 self.enter(node, next);
             }
             Fact::Disclosed { node, fields, next, .. } => {
-                self.disclosed.insert(step_of(node).to_owned(), fields.clone());
+                self.disclosed.insert(step_of(node).into_owned(), fields.clone());
                 self.enter(node, next);
             }
             Fact::Offered { node, terms, until, .. } => {
-                self.offers.insert(step_of(node).to_owned(), Offer { terms: terms.commitment.clone(), accepted: None });
+                self.offers
+                    .insert(step_of(node).into_owned(), Offer { terms: terms.commitment.clone(), accepted: None });
                 self.stands_at(node, |cursor| cursor.phase = Phase::Waiting(*until));
             }
             Fact::Answered { node, accepted, next, .. } => {
-                if let Some(offer) = self.offers.get_mut(step_of(node)) {
+                if let Some(offer) = self.offers.get_mut(&*step_of(node)) {
                     offer.accepted = Some(*accepted);
                 }
                 self.enter(node, next);
             }
             Fact::QuestionAsked { node, question, of, answers, until } => {
                 let (question, of, answers) = (question.clone(), of.clone(), answers.clone());
-                self.questions.insert(step_of(node).to_owned(), Question { question, of, answers, answer: None });
+                self.questions.insert(step_of(node).into_owned(), Question { question, of, answers, answer: None });
                 self.stands_at(node, |cursor| cursor.phase = Phase::Waiting(*until));
             }
             Fact::QuestionAnswered { node, answer, next, .. } => {
-                if let Some(question) = self.questions.get_mut(step_of(node)) {
+                if let Some(question) = self.questions.get_mut(&*step_of(node)) {
                     question.answer = Some(answer.clone());
                 }
                 self.enter(node, next);
             }
             Fact::ApprovalAsked { node, of, about, terms, until } => {
                 let (of, about, terms) = (of.clone(), about.clone(), terms.clone());
-                self.approvals.insert(step_of(node).to_owned(), Approval { of, about, terms, approved: None });
+                self.approvals.insert(step_of(node).into_owned(), Approval { of, about, terms, approved: None });
                 self.stands_at(node, |cursor| cursor.phase = Phase::Waiting(*until));
             }
             Fact::ApprovalDecided { node, approved, next, .. } => {
-                if let Some(approval) = self.approvals.get_mut(step_of(node)) {
+                if let Some(approval) = self.approvals.get_mut(&*step_of(node)) {
                     approval.approved = Some(*approved);
                 }
                 self.enter(node, next);
@@ -357,7 +372,7 @@ impl Run {
                 }
             }
             Fact::Authorized { node, words, .. } => {
-                self.authorizations.insert(step_of(node).to_owned(), words.clone());
+                self.authorizations.insert(step_of(node).into_owned(), words.clone());
             }
             Fact::CardCaptured { node, token, brand, last4, next } => {
                 self.card = Some(CardState { token: token.clone(), brand: brand.clone(), last4: last4.clone() });
@@ -367,6 +382,8 @@ impl Run {
                 self.card = None;
                 self.enter(node, next);
             }
+            Fact::Forked { node, join, starts, items } => self.fork(node, join, starts, items.as_ref()),
+            Fact::Joined { node, next } => self.enter(node, next),
             Fact::Restored { until } => self.restored = Some(*until),
             Fact::Closed { ending } => {
                 self.cursors.clear();
@@ -386,19 +403,67 @@ impl Run {
         }
     }
 
+    /// Branches begin, and the cursor that stood at `place` waits where they meet.
+    fn fork(&mut self, place: &str, join: &str, starts: &[String], items: Option<&Items>) {
+        self.enter(place, join);
+        let first = starts.first().cloned().unwrap_or_default();
+        let count = items.map_or(0, |items| items.count);
+        let branches = Branches { first: first.clone(), items: count, ..Branches::default() };
+        self.stands_at(join, |cursor| cursor.phase = Phase::Branched(branches));
+        match items {
+            Some(items) => (0..items.at_once.min(items.count)).for_each(|_| self.next_item(join)),
+            None => starts.iter().for_each(|start| self.start(start.clone(), join)),
+        }
+    }
+
+    /// A branch begins.
+    fn start(&mut self, place: String, join: &str) {
+        *self.visits.entry(place.clone()).or_default() += 1;
+        self.cursors.push(Cursor::at(&place, Some(join.to_owned())));
+    }
+
+    /// The next item of a list begins, if there is one; in a cancelled run none does.
+    fn next_item(&mut self, join: &str) {
+        let cancelled = self.cancelled;
+        let meet = self.cursors.iter_mut().find(|cursor| cursor.place == join).map(|cursor| &mut cursor.phase);
+        if let Some(Phase::Branched(branches)) = meet
+            && branches.begun < branches.items
+            && !cancelled
+        {
+            branches.begun += 1;
+            let place = of_item(&branches.first, branches.begun);
+            self.start(place, join);
+        }
+    }
+
+    /// Whether all branches that meet at `join` are over.
+    pub fn met(&self, join: &str) -> bool {
+        !self.cursors.iter().any(|cursor| cursor.join.as_deref() == Some(join))
+    }
+
     /// The cursor at `place` goes on to `next`.
     fn enter(&mut self, place: &str, next: &str) {
         // Whatever came of the last effect, a cancelled run goes nowhere else.
         let next = if self.cancelled { CANCELLED } else { next };
         let Some(at) = self.cursors.iter().position(|cursor| cursor.place == place) else { return };
-        match next.strip_prefix("end:") {
-            Some(ending) => {
+        let ending = next.strip_prefix("end:");
+        match self.cursors[at].join.clone() {
+            Some(join) if ending.is_some() || next == join => {
                 self.cursors.remove(at);
-                self.ended = Some(ending.to_owned());
+                self.stands_at(&join, |cursor| {
+                    if let (Phase::Branched(branches), Some(ending)) = (&mut cursor.phase, ending) {
+                        branches.ending.get_or_insert_with(|| ending.to_owned());
+                    }
+                });
+                self.next_item(&join);
             }
-            None => {
+            None if ending.is_some() => {
+                self.cursors.remove(at);
+                self.ended = ending.map(str::to_owned);
+            }
+            join => {
                 *self.visits.entry(next.to_owned()).or_default() += 1;
-                self.cursors[at] = Cursor::at(next);
+                self.cursors[at] = Cursor::at(next, join);
             }
         }
     }
@@ -463,9 +528,10 @@ impl Run {
             return (None, false);
         }
         // Once it has ended, the last word is to be said.
-        let cursors = self.cursors.iter().map(Cursor::wake);
-        cursors.fold((None, self.cursors.is_empty()), |(wake, busy), (at, works)| {
-            (wake.into_iter().chain(at).min(), busy || works)
+        self.cursors.iter().fold((None, self.cursors.is_empty()), |(wake, busy), cursor| {
+            let (at, works) = cursor.wake();
+            let met = matches!(cursor.phase, Phase::Branched(_)) && self.met(&cursor.place);
+            (wake.into_iter().chain(at).min(), busy || works || met)
         })
     }
 
@@ -479,7 +545,7 @@ impl Run {
             opened: self.opened,
             updated: self.updated,
             at: match self.at() {
-                At::Node(place) => step_of(&place).to_owned(),
+                At::Node(place) => step_of(&place).into_owned(),
                 At::End(ending) => ending,
             },
             over: self.closed,

@@ -156,8 +156,15 @@ impl Turn {
     }
 
     /// The facts of this turn were decided on this version of the customer's state.
+    ///
+    /// Of several decisions the first one holds: whatever was read later is of the same version, or is decided anew.
     pub fn rests_on(&mut self, version: i64) {
-        self.rests_on = Some(version);
+        self.rests_on.get_or_insert(version);
+    }
+
+    /// Whether any of them was.
+    pub fn rests_on_customer(&self) -> bool {
+        self.rests_on.is_some()
     }
 
     /// An inbox entry that the facts of this turn answer.

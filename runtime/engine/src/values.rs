@@ -1,6 +1,7 @@
 //! Where values are opened and sealed: the engine's way to the vault. Customer fields lie under a data key per
 //! (customer, class); values that a record commits to lie under one per (interaction, class).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -8,18 +9,19 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::{ExposeSecret, SecretString};
 use selvedge_policy::CustomerState;
 use selvedge_vault::{DataKey, Scope, Vault, WrappedKey};
-use selvedge_workflow::dictionary::{Dictionary, FieldInfo, FieldType};
+use selvedge_workflow::dictionary::{Class, Dictionary, FieldInfo, FieldType, MAX_ITEMS};
 use selvedge_workflow::expression::Given;
-use selvedge_workflow::plan::Amount;
+use selvedge_workflow::plan::{Amount, Node, Op};
 use serde::{Deserialize, Serialize};
 
+use crate::act::lies_at;
 use crate::definition::Definition;
 use crate::error::{EngineError, StoreError};
 use crate::fact::Commitment;
 use crate::money::{Money, Terms};
 use crate::ports::store::{RunId, SealedField, SealedValue, Store};
 use crate::ports::{CardFields, Field, Random};
-use crate::run::Run;
+use crate::run::{Run, item_of};
 
 /// How often an import is made again because a customer's state changed meanwhile.
 const MAX_TRIES: u32 = 5;
@@ -90,6 +92,13 @@ impl Values {
         fields: &[(String, SecretString)],
     ) -> Result<(), EngineError> {
         let mut sealed = Vec::new();
+        for (list, count) in lists(dictionary, customer, fields)? {
+            let path = count_of(&list);
+            let class = Class::Pii.name().to_owned();
+            let key = self.key(tenant, customer, &class).await?;
+            let blob = key.seal(&path, count.to_string().as_bytes(), self.random());
+            sealed.push(SealedField { path, class, blob, number: None });
+        }
         for (path, value) in fields {
             let info = in_dictionary(dictionary, customer, path)?;
             let class = info.class.name().to_owned();
@@ -144,14 +153,26 @@ impl Values {
         Ok(Field { path: sealed.path, class: sealed.class, value: text(path, &key.open(path, &sealed.blob)?)? })
     }
 
-    /// One field of the customer as a condition wants it, if it is of its type, and its class.
+    /// How many items the customer has of the list that a node goes through; none, if nobody ever said.
+    pub async fn items(&self, run: &Run, node: &Node) -> Result<u32, EngineError> {
+        let Op::Fork { each: Some(each), .. } = &node.op else { return Ok(0) };
+        match self.field(run, &count_of(&each.every)).await {
+            Ok(field) => Ok(field.value.expose_secret().parse().unwrap_or(0)),
+            Err(EngineError::NoSuchField { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One field of the customer as a condition at this place wants it, if it is of its type, and its class.
     pub async fn given(
         &self,
         definition: &Definition,
         run: &Run,
+        place: &str,
         path: &str,
     ) -> Result<(Option<Given>, String), EngineError> {
-        self.given_of(&definition.dictionary, &run.id.tenant, &run.customer, path).await
+        let path = lies_at(&definition.dictionary, place, path);
+        self.given_of(&definition.dictionary, &run.id.tenant, &run.customer, &path).await
     }
 
     /// The same of any customer.
@@ -164,7 +185,7 @@ impl Values {
     ) -> Result<(Option<Given>, String), EngineError> {
         let field = self.field_of(tenant, customer, path).await?;
         let text = field.value.expose_secret();
-        let given = match dictionary.get(path).map(|info| info.ty) {
+        let given = match dictionary.at(path).map(|info| info.ty) {
             Some(FieldType::Money) => {
                 Money::parse(path, text).ok().map(|money| Given::Money(money.minor, money.currency))
             }
@@ -296,8 +317,40 @@ impl Values {
     }
 }
 
+/// A field by its path; that of an item of a list with its number, and no other with one.
 fn in_dictionary<'d>(dictionary: &'d Dictionary, customer: &str, path: &str) -> Result<&'d FieldInfo, EngineError> {
-    dictionary.get(path).ok_or_else(|| EngineError::NoSuchField { customer: customer.into(), field: path.into() })
+    dictionary.at(path).ok_or_else(|| EngineError::NoSuchField { customer: customer.into(), field: path.into() })
+}
+
+/// Where the number of items of a list lies.
+fn count_of(list: &str) -> String {
+    format!("{list}#")
+}
+
+/// The lists that an import brings, and how many items each has: they are numbered from 1, without a gap.
+fn lists(
+    dictionary: &Dictionary,
+    customer: &str,
+    fields: &[(String, SecretString)],
+) -> Result<BTreeMap<String, u32>, EngineError> {
+    let mut numbers: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for (path, _) in fields {
+        let name = path.split_once('#').map_or(path.as_str(), |(name, _)| name);
+        if let (Some(list), Some(item)) = (dictionary.list_of(name), item_of(path)) {
+            in_dictionary(dictionary, customer, path)?;
+            numbers.entry(list.to_owned()).or_default().insert(item);
+        }
+    }
+    let mut counts = BTreeMap::new();
+    for (list, items) in numbers {
+        let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        if count > MAX_ITEMS || items.first() != Some(&1) || items.last() != Some(&count) {
+            let wanted = format!("items numbered from #1 to at most #{MAX_ITEMS}, without a gap");
+            return Err(EngineError::BadValue { field: list, wanted });
+        }
+        counts.insert(list, count);
+    }
+    Ok(counts)
 }
 
 /// An import adds to what was ever said about consent and takes nothing of it back: an opt-out outlives it. What it is

@@ -2,7 +2,7 @@
 //! stand here, because none stands in an event.
 
 use selvedge_engine::Fact;
-use selvedge_engine::fact::{Commitment, Means, Moment, Revoked, Text};
+use selvedge_engine::fact::{Commitment, Items, Means, Moment, Revoked, Text};
 use selvedge_engine::ports::{Access, Micros, Refusal, ReportStatus};
 use selvedge_engine::run::step_of;
 use selvedge_policy::{Decision, Reason, Verdict};
@@ -89,10 +89,10 @@ fn say(fact: &Fact) -> Said {
             Said::plain(what).with(pinned)
         }
         Fact::ContactDecided { node, moment, purpose, channel, decision, .. } => {
-            contact(step_of(node), *moment, purpose, channel, decision)
+            contact(&step_of(node), *moment, purpose, channel, decision)
         }
         Fact::AssuranceDecided { node, needs, decision, next } => {
-            assurance(step_of(node), needs, decision, next.as_deref())
+            assurance(&step_of(node), needs, decision, next.as_deref())
         }
         Fact::LinkIssued { node, opens, terms, expires, .. } => {
             let bound = terms.as_ref().map(|terms| format!("bound to the terms {}", short(terms)));
@@ -110,6 +110,18 @@ fn say(fact: &Fact) -> Said {
                 .with([reason.clone()])
                 .with(not_left)
         }
+        Fact::Forked { node, items: Some(items), .. } => {
+            let Items { count, at_once } = items;
+            Said::plain(format!("{}: {count} items, at most {at_once} at once", step_of(node)))
+        }
+        Fact::Forked { node, starts, .. } => {
+            let begins = starts.iter().map(|start| format!("begins {}", step_of(start)));
+            Said::plain(format!("{}: {} branches begin", step_of(node), starts.len())).with(begins)
+        }
+        Fact::Joined { node, next } => match next.strip_prefix("end:") {
+            None => Said::good(format!("{}: all of it is over", step_of(node))),
+            Some(ending) => Said::bad(format!("{}: all of it is over, and one branch {ending}", step_of(node))),
+        },
         Fact::Paused { by, reason } => Said::warning(format!("paused by {by}")).with([reason.clone()]),
         Fact::Resumed { by, reason } => Said::plain(format!("resumed by {by}")).with([reason.clone()]),
         Fact::Cancelled { by, reason } => Said::bad(format!("cancelled by {by}")).with([reason.clone()]),

@@ -1,6 +1,7 @@
 //! Is the plan safe? Each proof is a file of its own: it gives what it proved, or refuses and names the place, the
 //! path, the rule and what would mend it. All proofs run, so that everything is told at once.
 
+mod branches;
 mod conversation;
 mod disclosed;
 mod effects;
@@ -69,6 +70,7 @@ pub(crate) fn check(context: &Context<'_>) -> Findings {
     paths::check(context, &mut findings);
     conversation::check(context, &mut findings);
     disclosed::check(context, &mut findings);
+    branches::check(context, &mut findings);
     flow::check(context, &mut findings);
     grants::check(context, &mut findings);
     effects::check(context, &mut findings);

@@ -178,6 +178,9 @@ pub struct FieldInfo {
     pub source: Source,
     /// One line for people.
     pub about: String,
+    /// A customer has a value of it for each item of its group; a `for-each` over the group names one of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub list: bool,
 }
 
 /// The data dictionary: every field that a workflow, a template or a grant may name.
@@ -202,7 +205,7 @@ impl Dictionary {
                 let form = "write it as `group.name`, in lower case, with `-` between words";
                 reader.report(Diagnostic::new(code::WRONG_TYPE, message).at(&path.span).help(form));
             }
-            if let Some(info) = field_info(&info.map(&["type", "class", "source", "about"])) {
+            if let Some(info) = field_info(&info.map(&["type", "class", "source", "about", "list"])) {
                 fields.insert(path.value, info);
             }
         }
@@ -221,6 +224,22 @@ impl Dictionary {
         self.get(path).map(|info| info.class)
     }
 
+    /// The field whose value lies at this place: `account.balance`, or of a list that of one item, `loan.balance#3`.
+    #[must_use]
+    pub fn at(&self, place: &str) -> Option<&FieldInfo> {
+        let (path, item) = place.split_once('#').map_or((place, None), |(path, item)| (path, Some(item)));
+        let numbered =
+            item.map(|item| item.parse::<u32>().is_ok_and(|number| number > 0 && number.to_string() == item));
+        self.get(path).filter(|info| numbered.unwrap_or(!info.list) && info.list == item.is_some())
+    }
+
+    /// The group of a field of which a customer has several: `loan` of `loan.balance`.
+    #[must_use]
+    pub fn list_of<'p>(&self, path: &'p str) -> Option<&'p str> {
+        self.get(path).filter(|info| info.list)?;
+        path.split('.').next()
+    }
+
     /// The complaint that a path is in no dictionary, with the nearest one that is.
     #[must_use]
     pub fn unknown(&self, path: &str) -> Diagnostic {
@@ -236,7 +255,9 @@ fn field_info(info: &Fields<'_, '_>) -> Option<FieldInfo> {
     let class = word(&info.required("class"), &Class::ALL);
     let source = word(&info.required("source"), &Source::ALL);
     let about = info.required("about").text();
-    Some(FieldInfo { ty: ty?, class: class?, source: source?, about: about?.value })
+    let list = info.optional("list");
+    let list = if list.is_given() { list.flag()?.value } else { false };
+    Some(FieldInfo { ty: ty?, class: class?, source: source?, about: about?.value, list })
 }
 
 /// One of the words of a table.
@@ -364,6 +385,15 @@ fn by_name<K: Ord, V>(
 ) -> BTreeMap<K, V> {
     let read = item.entries().into_iter().map(|(name, item)| (key(&name), value(&item)));
     read.filter_map(|(key, value)| Some((key?, value?))).collect()
+}
+
+/// Most items of one list of a customer's.
+pub const MAX_ITEMS: u32 = 500;
+
+/// Where the value of one item's field lies: `loan.balance#3`.
+#[must_use]
+pub fn of_item(path: &str, item: u32) -> String {
+    format!("{path}#{item}")
 }
 
 #[cfg(test)]

@@ -86,8 +86,8 @@ pub struct Reach {
 pub fn explain(plan: &Plan, dictionary: &Dictionary) -> Explained {
     let mut steps: Vec<StepInWords> = Vec::new();
     for node in &plan.nodes {
-        let at = steps.iter().position(|step| step.id == node.step).unwrap_or_else(|| {
-            let id = node.step.clone();
+        let id = step_in_words(node);
+        let at = steps.iter().position(|step| step.id == id).unwrap_or_else(|| {
             steps.push(StepInWords { id, does: Vec::new(), otherwise: Vec::new(), then: BTreeSet::new() });
             steps.len() - 1
         });
@@ -114,9 +114,17 @@ pub fn explain(plan: &Plan, dictionary: &Dictionary) -> Explained {
     }
 }
 
+/// The step that a node is told under. Branches lie between the two ends of their step.
+fn step_in_words(node: &Node) -> String {
+    match &node.op {
+        Op::Join => format!("{}, all over", node.step),
+        _ => node.step.clone(),
+    }
+}
+
 /// The exits by which all goes well.
 fn is_good(exit: Exit) -> bool {
-    matches!(exit, Exit::Done | Exit::Fresh | Exit::Yes | Exit::No)
+    matches!(exit, Exit::Done | Exit::Fresh | Exit::Yes | Exit::No | Exit::Branch(_))
 }
 
 fn ending_name(ending: Ending) -> &'static str {
@@ -131,7 +139,7 @@ fn leads(plan: &Plan, node: &Node, target: Target) -> Leads {
     match target {
         Target::End(ending) => Leads::Ends(ending),
         Target::Node(at) => match plan.nodes.get(at) {
-            Some(next) if next.step != node.step => Leads::Step(next.step.clone()),
+            Some(next) if step_in_words(next) != step_in_words(node) => Leads::Step(step_in_words(next)),
             Some(next) => Leads::Within(briefly(&next.op).to_owned()),
             None => Leads::Ends(Ending::Failed),
         },
@@ -155,6 +163,8 @@ fn briefly(op: &Op) -> &'static str {
         Op::When { .. } => "asks the next condition",
         Op::Ask { .. } => "asks a colleague",
         Op::Approve { .. } => "asks for an approval",
+        Op::Fork { .. } => "begins its branches",
+        Op::Join => "waits for all branches",
     }
 }
 
@@ -171,6 +181,15 @@ fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
             "has a `{of}` who did not open the interaction approve the terms of `{terms}`, and waits {} for it",
             duration_in_words(*within)
         ),
+        Op::Fork { each: Some(each), .. } => {
+            let first = leads(plan, node, node.target(Exit::Branch(0))).in_words();
+            format!("for each `{}`, at most {} at once: {first}", each.every, each.at_once)
+        }
+        Op::Fork { .. } => {
+            let starts = node.exits.iter().map(|(_, target)| leads(plan, node, *target).in_words());
+            format!("does {} things at once: {}", node.exits.len(), starts.collect::<Vec<_>>().join("; "))
+        }
+        Op::Join => "waits until all of it is over".to_owned(),
         Op::When { condition } => {
             let way = |exit| leads(plan, node, node.target(exit)).in_words();
             format!("asks whether `{}`: if so, {}; if not, {}", condition.text, way(Exit::Yes), way(Exit::No))
@@ -242,7 +261,7 @@ fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
 /// What makes a node be left by this exit. `None`: the usual way on within its step.
 fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
     Some(match (&node.op, exit) {
-        (_, Exit::Done | Exit::Fresh | Exit::Yes | Exit::No) => return None,
+        (_, Exit::Done | Exit::Fresh | Exit::Yes | Exit::No | Exit::Branch(_)) => return None,
         (Op::Ask { within, .. }, _) => format!("nobody answers within {}", duration_in_words(*within)),
         (Op::Approve { .. }, Exit::Refused) => "it is not approved".to_owned(),
         (Op::Approve { within, .. }, _) => format!("nobody approves within {}", duration_in_words(*within)),
@@ -258,6 +277,8 @@ fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
         (Op::Offer { within, .. }, _) => format!("no answer within {}", duration_in_words(*within)),
         (Op::Open | Op::Card { .. } | Op::Wait { .. }, _) => "the link expires".to_owned(),
         (Op::Fresh { needs }, _) => format!("the proof of {needs} has run out"),
+        (Op::Join, _) => "a branch did not come to its end".to_owned(),
+        (Op::Fork { .. }, _) => return None,
         (Op::Charge { .. }, Exit::Declined) => "the card is declined".to_owned(),
         (Op::Charge { tries, .. }, _) => {
             format!("the gateway refuses for good, or the last of {} is declined", count(*tries, "card", "cards"))
@@ -328,6 +349,7 @@ fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
                 }
             }
             Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } | Op::When { .. } | Op::Ask { .. } => {}
+            Op::Fork { .. } | Op::Join => {}
         }
     }
     known.into_iter().map(|((whom, class), fields)| Reach { whom, class, fields }).collect()

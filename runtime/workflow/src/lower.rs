@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::compile::Sources;
 use crate::dictionary::{Assurance, Level, Source};
 use crate::expression::Condition;
-use crate::plan::{Amount, Carries, Ending, Exit, Node, Op, Target};
+use crate::plan::{Amount, Carries, Each, Ending, Exit, Node, Op, Target};
 use crate::syntax::{Call, Choose, Communicate, Disclose, Kind, Offer, Pay, Step, Verify, Workflow};
 
 /// The one method that the engine can carry out.
@@ -103,6 +103,11 @@ impl Lowering<'_> {
                 vec![Draft { name: id.clone(), step: id.clone(), op, exits: done(then.clone(), &[]) }]
             }
             Kind::Choose(choose) => self.choose(id, choose, then),
+            Kind::Parallel(parallel) => self.fork(id, &parallel.branches, None, parallel.go_on, then),
+            Kind::ForEach(each) => {
+                let list = Each { every: each.every.value.clone(), at_once: small(each.at_once.value) };
+                self.fork(id, std::slice::from_ref(&each.steps), Some(list), each.go_on, then)
+            }
             Kind::Ask(ask) => {
                 let op = Op::Ask {
                     question: ask.question.value.clone(),
@@ -141,6 +146,29 @@ impl Lowering<'_> {
         }
         let ways = ways.into_iter().rev().flat_map(|(ask, steps)| std::iter::once(ask).chain(steps));
         ways.chain(otherwise).collect()
+    }
+
+    /// A node that begins the branches, the steps of each, and the node where they meet, which leads on to `then`.
+    fn fork(&self, id: &str, branches: &[Vec<Step>], each: Option<Each>, go_on: bool, then: &To) -> Vec<Draft> {
+        let (step, join) = (|| id.to_owned(), format!("{id}.join"));
+        let meet = To::Node(join.clone());
+        let (mut starts, mut inner) = (Vec::new(), Vec::new());
+        for (branch, steps) in (0..).zip(branches) {
+            let mut own = self.sequence(steps, &meet);
+            if go_on {
+                // What would end the run brings this branch to where they meet.
+                let exits = own.iter_mut().flat_map(|draft| &mut draft.exits);
+                exits.filter(|(_, to)| matches!(to, To::End(_))).for_each(|(_, to)| *to = meet.clone());
+            }
+            let start = own.first().map_or_else(|| meet.clone(), |first| To::Node(first.name.clone()));
+            starts.push((Exit::Branch(branch), start));
+            inner.extend(own);
+        }
+        let fork =
+            Draft { name: id.to_owned(), step: step(), op: Op::Fork { join: join.clone(), each }, exits: starts };
+        let exits = done(then.clone(), &[Exit::Failed]);
+        let join = Draft { name: join, step: step(), op: Op::Join, exits };
+        std::iter::once(fork).chain(inner).chain([join]).collect()
     }
 
     fn call(&self, id: &str, call: &Call, then: &To) -> Draft {

@@ -70,6 +70,8 @@ pub enum Exit {
     Yes,
     /// It does not.
     No,
+    /// The start of a branch. All of them are taken, at once.
+    Branch(u16),
 }
 
 /// Where an exit leads.
@@ -207,6 +209,15 @@ pub enum Op {
         /// How many cards may be tried.
         tries: u32,
     },
+    /// Begins branches, each by an exit of its own, which meet at `join`.
+    Fork {
+        /// The name of the `Join` node.
+        join: String,
+        /// Set where the one branch is taken once for each item of a list.
+        each: Option<Each>,
+    },
+    /// Where branches meet: left when the last one is over. Done, Failed (one of them did not get here).
+    Join,
     /// Calls a function of a service. Done, Failed.
     Call {
         /// The service connector.
@@ -239,8 +250,20 @@ impl Op {
             Op::Ask { .. } => &[Exit::Done, Exit::Timeout],
             Op::Approve { .. } => &[Exit::Done, Exit::Refused, Exit::Timeout],
             Op::When { .. } => &[Exit::Yes, Exit::No, Exit::Failed],
+            // How many branches there are stands in the node alone.
+            Op::Fork { .. } => &[],
+            Op::Join => &[Exit::Done, Exit::Failed],
         }
     }
+}
+
+/// A list whose items are gone through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Each {
+    /// The group of its fields: `loan`.
+    pub every: String,
+    /// How many items are under way at once at most.
+    pub at_once: u32,
 }
 
 /// What a message carries.

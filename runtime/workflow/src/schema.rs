@@ -140,6 +140,11 @@ fn fields() -> Value {
                 ),
             ),
             ("about", MUST, text("One line for people.", "What is owed for care")),
+            (
+                "list",
+                MAY,
+                flag("`true`: a customer has a value for each item of its group; a `for-each` names one of them."),
+            ),
         ],
     );
     let fields = json!({
@@ -430,7 +435,11 @@ fn stories() -> Value {
             ("customer", customer("What is on file changes.")),
         ],
     );
-    let step = name("A step.", "identity");
+    let step = matching(
+        "A step; in a `for-each` with the item, `due#2`.",
+        "^[a-z][a-z0-9-]{0,63}(#[1-9][0-9]{0,2})?$",
+        "identity",
+    );
     let time = || {
         matching(
             "A time, in the zone of the story.",

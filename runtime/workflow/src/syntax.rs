@@ -14,6 +14,10 @@ pub const MAX_STEPS: usize = 500;
 pub const MAX_NESTING: usize = 5;
 /// Most ways of one `choose` step.
 pub const MAX_WAYS: usize = 20;
+/// Most branches of one `parallel` step.
+pub const MAX_BRANCHES: usize = 10;
+/// Most items of a `for-each` that are under way at once.
+pub const MAX_AT_ONCE: i64 = 100;
 /// Longest question, in characters.
 pub const MAX_QUESTION: usize = 300;
 /// Most answers to a question.
@@ -81,12 +85,28 @@ pub enum Kind {
     Ask(Ask),
     /// Have a person at work approve.
     Approve(Approve),
+    /// Do several things at once.
+    Parallel(Parallel),
+    /// Do the same for each of several.
+    ForEach(ForEach),
 }
 
 impl Kind {
     /// Every key that says a kind.
-    pub const NAMES: [&'static str; 10] =
-        ["verify", "disclose", "offer", "communicate", "pay", "call", "wait", "choose", "ask", "approve"];
+    pub const NAMES: [&'static str; 12] = [
+        "verify",
+        "disclose",
+        "offer",
+        "communicate",
+        "pay",
+        "call",
+        "wait",
+        "choose",
+        "ask",
+        "approve",
+        "parallel",
+        "for-each",
+    ];
 
     /// The key that was written.
     #[must_use]
@@ -102,6 +122,8 @@ impl Kind {
             Kind::Choose(_) => "choose",
             Kind::Ask(_) => "ask",
             Kind::Approve(_) => "approve",
+            Kind::Parallel(_) => "parallel",
+            Kind::ForEach(_) => "for-each",
         }
     }
 
@@ -113,6 +135,8 @@ impl Kind {
                 let arms = choose.when.iter().map(|arm| arm.steps.as_slice());
                 arms.chain([choose.otherwise.as_slice()]).collect()
             }
+            Kind::Parallel(parallel) => parallel.branches.iter().map(Vec::as_slice).collect(),
+            Kind::ForEach(each) => vec![each.steps.as_slice()],
             _ => Vec::new(),
         }
     }
@@ -272,6 +296,28 @@ pub struct Approve {
     pub of: Spanned<String>,
     /// How long that is awaited.
     pub within: Spanned<i64>,
+}
+
+/// `parallel:`
+#[derive(Clone, Debug)]
+pub struct Parallel {
+    /// They begin together; the run goes on when the last one is over.
+    pub branches: Vec<Vec<Step>>,
+    /// `if-one-fails: go-on`: the run goes on all the same. Otherwise the others go on to their end, then it fails.
+    pub go_on: bool,
+}
+
+/// `for-each:`
+#[derive(Clone, Debug)]
+pub struct ForEach {
+    /// The group of fields with `list: true` whose items they are: `loan`.
+    pub every: Spanned<String>,
+    /// How many items are under way at once at most.
+    pub at_once: Spanned<i64>,
+    /// What is done for each item.
+    pub steps: Vec<Step>,
+    /// `if-one-fails: go-on`, as of `parallel`.
+    pub go_on: bool,
 }
 
 impl Workflow {

@@ -232,7 +232,7 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
 
 /// A field that customers have.
 fn info<'d>(dictionary: &'d Dictionary, path: &Spanned<String>) -> Result<&'d FieldInfo, Box<Diagnostic>> {
-    let info = dictionary.get(&path.value).ok_or_else(|| Box::new(dictionary.unknown(&path.value).at(&path.span)))?;
+    let info = dictionary.at(&path.value).ok_or_else(|| Box::new(dictionary.unknown(&path.value).at(&path.span)))?;
     let not_theirs = || Diagnostic::new(code::WRONG_KIND, format!("`{}` is no field of the customer", path.value));
     if info.source == Source::Customer { Ok(info) } else { Err(Box::new(not_theirs().at(&path.span))) }
 }

@@ -125,7 +125,9 @@ pub async fn play(
                 tokio::time::sleep(LOOK).await;
             }
             Phase::NeedsPerson(_, why) => return Err(Failure::Story { at: run.summary().at, why: why.clone() }.into()),
-            Phase::Entered | Phase::Permitted | Phase::Intended(_) => tokio::time::sleep(LOOK).await,
+            Phase::Entered | Phase::Permitted | Phase::Intended(_) | Phase::Branched(_) => {
+                tokio::time::sleep(LOOK).await
+            }
         }
     }
 }

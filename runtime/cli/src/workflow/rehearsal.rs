@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use secrecy::SecretString;
 use selvedge_engine::ports::store::RunId;
 use selvedge_engine::ports::{Clock, Micros};
-use selvedge_engine::run::{At, Phase};
+use selvedge_engine::run::{Phase, step_of};
 use selvedge_engine::{Definition, Engine, Run, Settings, Who};
 use selvedge_policy::CustomerState;
 use selvedge_record::Event;
@@ -173,10 +173,14 @@ impl Rehearsal {
 
 /// In which words a run that is not over stands there.
 pub fn standing(run: &Run) -> String {
-    match (run.at(), run.phase()) {
-        (At::End(ending), _) => format!("the run is over (`{ending}`)"),
-        (At::Node(_), Phase::NeedsPerson(_, why)) => format!("a person decides at `{}`: {why}", run.summary().at),
-        (At::Node(_), _) => format!("it waits at `{}`", run.summary().at),
+    let decides = run.cursors.iter().find_map(|cursor| match &cursor.phase {
+        Phase::NeedsPerson(_, why) => Some(format!("a person decides at `{}`: {why}", step_of(&cursor.place))),
+        _ => None,
+    });
+    match (&run.ended, decides) {
+        (Some(ending), _) => format!("the run is over (`{ending}`)"),
+        (None, Some(decides)) => decides,
+        (None, None) => format!("it waits at `{}`", run.summary().at),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use selvedge_workflow::plan::{Exit, Node, Op, Plan};
 
-use super::{Next, Outcome, target};
+use super::{Here, Next, Outcome, target};
 use crate::fact::Fact;
 use crate::ports::{Access, Charged, Failure, Finding, Micros, Observed, Refusal, Report, ReportStatus};
 use crate::run::{CANCELLED, Effect, Phase, Run};
@@ -17,17 +17,17 @@ pub const SETTLE: Micros = 60_000_000;
 pub const MAX_PAUSE: Micros = 300_000_000;
 
 /// An intent without an outcome: the process that made it is gone. What now depends on the effect's class.
-pub(super) fn resume<'p>(node: &'p Node, effect: &Effect, class: &str, now: Micros) -> Next<'p> {
+pub(super) fn resume<'p>(node: &Here<'p>, effect: &Effect, class: &str, now: Micros) -> Next<'p> {
     let why = "the host stopped between the intent and the outcome";
     match class {
-        "pure" | "idempotent" => Next::Try(node, Effect { attempt: effect.attempt + 1, ..effect.clone() }),
+        "pure" | "idempotent" => Next::Try(node.clone(), Effect { attempt: effect.attempt + 1, ..effect.clone() }),
         "reconcile" => Next::Take(vec![unclear(node, effect, why.into(), Vec::new(), 0, now)]),
         _ => Next::Take(vec![needs_person(node, effect, why.into(), Vec::new())]),
     }
 }
 
 /// A cancelled run tries nothing any more: what certainly did nothing ends it, what may have happened is asked about.
-pub(super) fn clear_up<'p>(node: &'p Node, phase: &Phase, class: &str, now: Micros) -> Option<Next<'p>> {
+pub(super) fn clear_up<'p>(node: &Node, phase: &Phase, class: &str, now: Micros) -> Option<Next<'p>> {
     match phase {
         Phase::Intended(effect) if class != "pure" => {
             let why = "the run was cancelled before the outcome was known";

@@ -25,7 +25,7 @@ pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fa
             let told = Fact::Reported { connection: connection.clone(), report: report.clone() };
             // A vendor speaks for its own effects: the SMS vendor cannot say that a card was charged.
             let own = standing.into_iter().filter(|(node, _)| connector(plan, node) == reader);
-            let settled = own.into_iter().find_map(|(node, _)| reported(plan, run, node, report, Vec::new()));
+            let settled = own.into_iter().find_map(|(node, _)| reported(plan, run, &node, report, Vec::new()));
             std::iter::once(told).chain(settled).collect()
         }
         Signal::Text { text, revoked, .. } => written(text, revoked),
@@ -33,7 +33,7 @@ pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fa
         Signal::Read { step } => read(run, step),
         // What else is said is said to the place that waits for it.
         _ => {
-            let told = standing.into_iter().map(|(node, cursor)| at_wait(plan, run, node, cursor, delivered));
+            let told = standing.into_iter().map(|(node, cursor)| at_wait(plan, run, &node, cursor, delivered));
             told.into_iter().find(|facts| !facts.is_empty()).unwrap_or_default()
         }
     })

@@ -45,6 +45,26 @@ fn every_kind() -> Definition {
       within: 2d
       otherwise: odd
   - approve: { id: second-look, terms: plan, of: supervisor, within: 1d }
+  - parallel:
+      id: at-once
+      branches:
+        - steps:
+            - communicate: { id: note, over: texts, to: patient.mobile, template: receipt }
+            - wait: { id: rest, for: 1d }
+        - steps:
+            - parallel:
+                id: deeper
+                if-one-fails: go-on
+                branches:
+                  - steps: [{ communicate: { id: left, over: texts, to: patient.mobile, template: receipt } }]
+                  - steps: [{ wait: { id: right, for: 2d } }]
+  - for-each:
+      id: visits
+      every: contract
+      at-once: 2
+      steps:
+        - communicate: { id: reminder, over: texts, to: patient.mobile, template: receipt }
+        - wait: { id: later, for: 1d }
 "#,
     )
 }
@@ -155,13 +175,13 @@ impl Sheet {
                 let reason =
                     Reason { rule: "r".into(), cite: "c".into(), verdict, facts: BTreeMap::new(), says: "s".into() };
                 let decision = Decision { verdict, reasons: vec![reason] };
-                self.add(contact_decided(plan, &self.run, node, Moment::Queued, "billing", "sms", decision));
+                self.add(contact_decided(plan, &self.run, &node, Moment::Queued, "billing", "sms", decision));
             }
             Next::Disclose(node) => self.add(Fact::Disclosed {
                 node: node.name.clone(),
                 over: "call".into(),
                 fields: vec![commitment("owed/account.balance")],
-                next: target(plan, node, Exit::Done),
+                next: target(plan, &node, Exit::Done),
             }),
             Next::Decide(node) => {
                 let answer = match dice % 3 {
@@ -170,15 +190,16 @@ impl Sheet {
                     _ if dice > 250 => Err("no value".into()),
                     _ => Ok(true),
                 };
-                self.add(condition_decided(plan, node, answer, Vec::new()));
+                self.add(condition_decided(plan, &node, answer, Vec::new()));
             }
+            Next::Count(node) => self.add(forked(plan, &node, u32::from(dice % 5))),
             Next::Offer(node) => self.add(Fact::Offered {
                 node: node.name.clone(),
                 terms: commitment("plan/terms"),
                 payments: 3,
                 until: self.now + 900_000_000,
             }),
-            Next::Try(node, effect) => self.attempt(definition, node, effect, dice),
+            Next::Try(node, effect) => self.attempt(definition, &node, effect, dice),
             Next::Ask(node, effect, times) => {
                 let report = |status| {
                     Some(Report {
@@ -197,7 +218,7 @@ impl Sheet {
                     _ => Err(Failure::Unknown("no answer".into())),
                 };
                 let answer = Observed { result, accesses: Vec::new(), refusals: Vec::new() };
-                let facts = asked(plan, &self.run, node, &effect, times, answer, self.now);
+                let facts = asked(plan, &self.run, &node, &effect, times, answer, self.now);
                 self.add_all(facts);
             }
             Next::Park => self.outside(definition, dice),
@@ -267,8 +288,11 @@ impl Sheet {
 
     /// Somebody does something, or time passes.
     fn outside(&mut self, definition: &Definition, dice: u8) {
-        let At::Node(name) = self.run.at().clone() else { return };
-        let step = crate::run::step_of(&name).to_owned();
+        // Of several places any one may hear of something, and time passes for all.
+        let waits: Vec<String> =
+            self.run.cursors.iter().filter(|cursor| cursor.waits()).map(|cursor| cursor.place.clone()).collect();
+        let name = waits.get(usize::from(dice) % waits.len().max(1)).cloned().unwrap_or_default();
+        let step = crate::run::step_of(&name).into_owned();
         let signal = match (dice % 4, name.as_str()) {
             (0, _) => None,
             (_, n) if n.ends_with(".answer") => self
@@ -486,7 +510,7 @@ fn ruled(sheet: &mut Sheet, definition: &Definition, verdict: Verdict) {
     let fact = contact_decided(
         &definition.plan,
         &sheet.run,
-        node,
+        &node,
         Moment::Sending,
         "billing",
         "sms",
@@ -587,10 +611,10 @@ fn in_a_restored_run_money_is_asked_about_and_what_must_not_come_twice_goes_to_a
     let effect = Effect { key: sheet.run.key(&node.name), attempt: 1, since: sheet.now };
     let classes = ["pure", "idempotent", "reconcile", "never-retry"];
     for class in classes {
-        assert_eq!(before(&sheet.run, node, &effect, class), Before::Leave, "{class}: nothing is asked for nothing");
+        assert_eq!(before(&sheet.run, &node, &effect, class), Before::Leave, "{class}: nothing is asked for nothing");
     }
     sheet.add(Fact::Restored { until: sheet.now });
-    let [pure, idempotent, reconcile, never] = classes.map(|class| before(&sheet.run, node, &effect, class));
+    let [pure, idempotent, reconcile, never] = classes.map(|class| before(&sheet.run, &node, &effect, class));
     assert_eq!((pure, idempotent, reconcile), (Before::Leave, Before::Leave, Before::Ask));
     assert!(
         matches!(&never, Before::Take(facts) if matches!(facts.as_slice(), [Fact::NeedsPerson { .. }])),

@@ -78,3 +78,12 @@ pub enum Moment {
     /// Right before it left.
     Sending,
 }
+
+/// The items that a run goes through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Items {
+    /// How many the customer has.
+    pub count: u32,
+    /// How many are under way at once at most.
+    pub at_once: u32,
+}

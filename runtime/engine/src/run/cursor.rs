@@ -30,6 +30,21 @@ pub enum Phase {
     NeedsPerson(Effect, String),
     /// Waiting for somebody until then.
     Waiting(Micros),
+    /// Branches are under way, and meet here.
+    Branched(Branches),
+}
+
+/// Branches that meet at one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Branches {
+    /// Where the next item of a list begins.
+    pub first: String,
+    /// How many items have begun, of how many.
+    pub begun: u32,
+    /// How many items there are.
+    pub items: u32,
+    /// What the first branch ended with that did not come here: `failed`.
+    pub ending: Option<String>,
 }
 
 /// An effect under way.
@@ -62,8 +77,10 @@ pub struct Halt {
 /// cursors the one is meant that stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The node's name.
+    /// The node's name, and in a `for-each` the item: `reminder#3`.
     pub place: String,
+    /// Where the branch meets the others; the main line has none.
+    pub join: Option<String>,
     /// How far it got there.
     pub phase: Phase,
     /// The contact rules said no to a message that may have left already.
@@ -76,8 +93,8 @@ pub struct Cursor {
 
 impl Cursor {
     /// One that has just arrived.
-    pub(super) fn at(place: &str) -> Cursor {
-        Cursor { place: place.to_owned(), phase: Phase::Entered, stopped: false, wrong: 0, halted: None }
+    pub(super) fn at(place: &str, join: Option<String>) -> Cursor {
+        Cursor { place: place.to_owned(), join, phase: Phase::Entered, stopped: false, wrong: 0, halted: None }
     }
 
     /// The effect that is under way here.
@@ -102,7 +119,7 @@ impl Cursor {
             Phase::Waiting(at) | Phase::Deferred(at) | Phase::Postponed(_, at) | Phase::Unclear(_, _, at) => {
                 (Some(*at), false)
             }
-            Phase::NeedsPerson(..) => (None, false),
+            Phase::NeedsPerson(..) | Phase::Branched(_) => (None, false),
             Phase::Entered | Phase::Permitted | Phase::Intended(_) => (None, true),
         }
     }

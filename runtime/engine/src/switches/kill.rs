@@ -190,7 +190,7 @@ impl Engine {
             let definition = self.definition(tenant, &run.workflow, &run.controls).await?;
             for (node, cursor) in decide::standing(&definition.plan, &run)? {
                 let Phase::Intended(effect) = &cursor.phase else { continue };
-                if reach(&definition, &run, node).within(scope) {
+                if reach(&definition, &run, &node).within(scope) {
                     found.push(Intended { id: id.clone(), key: effect.key.clone(), attempt: effect.attempt });
                 }
             }

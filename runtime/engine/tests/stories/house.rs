@@ -73,6 +73,10 @@ pub struct Vendor {
     pub taken: Mutex<Vec<(String, String)>>,
     /// How often somebody asked for something.
     pub asked: AtomicI64,
+    /// Function, key and what was handed over of everything that the service did, in order.
+    pub done: Mutex<Vec<(String, String, Vec<String>)>>,
+    /// Functions of the service that are not possible.
+    pub refuses: Mutex<BTreeSet<String>>,
 }
 
 impl Vendor {
@@ -80,6 +84,12 @@ impl Vendor {
     pub fn code(&self) -> String {
         let taken = self.taken.lock().unwrap();
         taken.last().unwrap().1.chars().filter(char::is_ascii_digit).collect()
+    }
+
+    /// What the service did, in order: function and what it was handed.
+    pub fn did(&self) -> Vec<String> {
+        let done = self.done.lock().unwrap();
+        done.iter().map(|(function, _, handed)| format!("{function} {}", handed.join(" ")).trim_end().into()).collect()
     }
 
     /// The steps whose messages were taken, in order.
@@ -96,7 +106,7 @@ fn seen<T>(result: Result<T, Failure>) -> Observed<T> {
 #[async_trait]
 impl Connectors for Vendor {
     fn digests(&self) -> BTreeMap<String, String> {
-        ["texts", "sim", "cards"].map(|name| (name.to_owned(), format!("sha256:{}", "0".repeat(64)))).into()
+        ["texts", "sim", "cards", "books"].map(|name| (name.to_owned(), format!("sha256:{}", "0".repeat(64)))).into()
     }
     async fn send(&self, call: &Call, _: Field, text: Field) -> Observed<String> {
         self.asked.fetch_add(1, Ordering::SeqCst);
@@ -112,7 +122,15 @@ impl Connectors for Vendor {
     async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
         seen(Ok(Charged::Paid("ch_1".into())))
     }
-    async fn perform(&self, _: &Call, _: &str, _: Vec<(String, Field)>) -> Observed<String> {
+    async fn perform(&self, call: &Call, function: &str, with: Vec<(String, Field)>) -> Observed<String> {
+        if self.refuses.lock().unwrap().contains(function) {
+            return seen(Err(Failure::Permanent("not possible".into())));
+        }
+        let handed = with.iter().map(|(_, field)| field.value.expose_secret().to_owned()).collect();
+        let mut done = self.done.lock().unwrap();
+        if done.iter().all(|(_, key, _)| *key != call.idempotency_key) {
+            done.push((function.into(), call.idempotency_key.clone(), handed));
+        }
         seen(Ok("{}".into()))
     }
     async fn lookup(&self, _: &Call) -> Observed<Option<Report>> {
@@ -129,7 +147,7 @@ impl Connectors for Vendor {
 impl House {
     /// A workflow with these steps. Its templates: `note` and `code`, texts without a field.
     pub fn new(steps: &str) -> House {
-        let head = "workflow: story\ntitle: A story\npurpose: billing\nstarts: call\nuses: { texts: texts, sim: sim, cards: cards }\nsteps:\n";
+        let head = "workflow: story\ntitle: A story\npurpose: billing\nstarts: call\nuses: { texts: texts, sim: sim, cards: cards, books: books }\nsteps:\n";
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows");
         let read = |path: &str| (path.to_owned(), std::fs::read_to_string(shipped.join(path)).unwrap());
         let mut files: Files =
@@ -255,6 +273,14 @@ fn connectors() -> BTreeMap<String, ConnectorFacts> {
         ("texts".into(), facts(ConnectorKind::Channel, &["patient.mobile", "message.text"], &[("send", "idempotent")])),
         ("sim".into(), facts(ConnectorKind::Verifier, &["patient.mobile"], &[("check", "pure")])),
         ("cards".into(), facts(ConnectorKind::Gateway, &cards, &[("charge", "reconcile")])),
+        (
+            "books".into(),
+            facts(
+                ConnectorKind::Service,
+                &["contract.address", "patient.name"],
+                &[("post", "idempotent"), ("note", "idempotent"), ("withdraw", "idempotent"), ("strike", "idempotent")],
+            ),
+        ),
     ])
 }
 

@@ -1,9 +1,11 @@
 //! Where an interaction stands, as the API and the console tell it: derived from its run and its events, and
 //! free of customers' values.
 
+use std::borrow::Cow;
+
 use selvedge_engine::ports::Micros;
 use selvedge_engine::ports::store::Listed;
-use selvedge_engine::run::{At, Phase, step_of};
+use selvedge_engine::run::{Cursor, Phase, step_of};
 use selvedge_engine::{Fact, Run};
 use selvedge_record::{Event, time};
 use serde::Serialize;
@@ -62,8 +64,11 @@ pub struct Standing {
     pub opened: String,
     /// The step that it stands at, or how it ended: `completed`, `failed`, `declined`.
     pub step: String,
-    /// `entered`, `permitted`, `deferred`, `under-way`, `postponed`, `unclear`, `needs-person`, `waiting`, `over`.
+    /// `entered`, `permitted`, `deferred`, `under-way`, `postponed`, `unclear`, `needs-person`, `waiting`,
+    /// `branched`, `over`.
     pub phase: String,
+    /// The branches that are under way, each with the step that it stands at.
+    pub branches: Vec<Branch>,
     /// What it waits for, in words: `the code`.
     pub waiting_for: Option<String>,
     /// When it goes on if nothing comes.
@@ -92,6 +97,15 @@ pub struct Standing {
     pub payments: Vec<Paid>,
     /// The effect of which nobody knows yet whether it happened.
     pub unclear: Option<Unclear>,
+}
+
+/// A branch that is under way.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Branch {
+    /// The step that it stands at, with the item inside a `for-each`: `posting#3`.
+    pub step: String,
+    /// How far it got there, in the words of the interaction's own phase.
+    pub phase: String,
 }
 
 /// An assertion of identity.
@@ -196,7 +210,11 @@ impl Standing {
             opened_by: run.opened_by.clone(),
             opened: rfc3339(run.opened),
             step: run.summary().at,
-            phase: phase(run).to_owned(),
+            phase: match run.ended {
+                Some(_) => "over".to_owned(),
+                None => phase(run.phase()).to_owned(),
+            },
+            branches: run.cursors.iter().filter(|cursor| cursor.join.is_some()).map(Branch::of).collect(),
             waiting_for: waiting_for(run, events),
             until: wake.map(rfc3339),
             over: run.closed,
@@ -248,17 +266,23 @@ impl Identity {
     }
 }
 
-fn phase(run: &Run) -> &'static str {
-    match (run.at(), run.phase()) {
-        (At::End(_), _) => "over",
-        (_, Phase::Entered) => "entered",
-        (_, Phase::Permitted) => "permitted",
-        (_, Phase::Deferred(_)) => "deferred",
-        (_, Phase::Intended(_)) => "under-way",
-        (_, Phase::Postponed(..)) => "postponed",
-        (_, Phase::Unclear(..)) => "unclear",
-        (_, Phase::NeedsPerson(..)) => "needs-person",
-        (_, Phase::Waiting(_)) => "waiting",
+impl Branch {
+    fn of(cursor: &Cursor) -> Branch {
+        Branch { step: step_of(&cursor.place).into_owned(), phase: phase(&cursor.phase).to_owned() }
+    }
+}
+
+fn phase(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Entered => "entered",
+        Phase::Permitted => "permitted",
+        Phase::Deferred(_) => "deferred",
+        Phase::Intended(_) => "under-way",
+        Phase::Postponed(..) => "postponed",
+        Phase::Unclear(..) => "unclear",
+        Phase::NeedsPerson(..) => "needs-person",
+        Phase::Waiting(_) => "waiting",
+        Phase::Branched(_) => "branched",
     }
 }
 
@@ -279,22 +303,28 @@ fn waiting_for(run: &Run, events: &[Event]) -> Option<String> {
 }
 
 /// The steps at which the run waits.
-fn waiting_at(run: &Run) -> impl Iterator<Item = &str> {
+fn waiting_at(run: &Run) -> impl Iterator<Item = Cow<'_, str>> {
     run.cursors.iter().filter(|cursor| cursor.waits()).map(|cursor| step_of(&cursor.place))
 }
 
 fn question(run: &Run) -> Option<Question> {
-    let open = |step| run.questions.get(step).filter(|asked| asked.answer.is_none()).map(|asked| (step, asked));
+    let open = |step: Cow<'_, str>| {
+        let asked = run.questions.get(&*step).filter(|asked| asked.answer.is_none())?;
+        Some((step.into_owned(), asked))
+    };
     let (step, asked) = waiting_at(run).find_map(open)?;
     let (question, of, answers) = (asked.question.clone(), asked.of.clone(), asked.answers.clone());
-    Some(Question { step: step.to_owned(), question, of, answers })
+    Some(Question { step, question, of, answers })
 }
 
 fn approval(run: &Run) -> Option<Approval> {
-    let open = |step| run.approvals.get(step).filter(|asked| asked.approved.is_none()).map(|asked| (step, asked));
+    let open = |step: Cow<'_, str>| {
+        let asked = run.approvals.get(&*step).filter(|asked| asked.approved.is_none())?;
+        Some((step.into_owned(), asked))
+    };
     let (step, asked) = waiting_at(run).find_map(open)?;
     let (of, about, terms) = (asked.of.clone(), asked.about.clone(), asked.terms.clone());
-    Some(Approval { step: step.to_owned(), of, about, terms })
+    Some(Approval { step, of, about, terms })
 }
 
 fn unclear(run: &Run) -> Option<Unclear> {

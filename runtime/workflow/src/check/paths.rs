@@ -154,6 +154,8 @@ pub(super) fn longest(node: &Node, exit: Exit, lasts: &BTreeMap<&str, i64>) -> i
         // The customer may have stayed on the page until the link expired.
         Op::Charge { .. } if exit != Exit::Declined => link(),
         Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } => 0,
+        // Each way through one of the branches counts the time of its own steps, and the worst of them is kept.
+        Op::Fork { .. } | Op::Join => 0,
         Op::Call { .. } | Op::When { .. } | Op::Card { .. } | Op::Charge { .. } => 0,
     }
 }

@@ -13,10 +13,11 @@ use crate::disclosures::{Demand, DisclosureRule};
 use crate::lower::{IDENTITY, lower};
 use crate::plan::{Amount, Carries, Exit, Node, Op, Target};
 use crate::source::{HOUR, MINUTE};
+use crate::syntax::{Kind, Step};
 use crate::template::Template;
 
 /// What can be wrong with a plan.
-pub const RULES: [&str; 10] = [
+pub const RULES: [&str; 11] = [
     "identity: shown or charged to someone who is not proved",
     "card data: outside the way from page to gateway",
     "class: data where they may not travel",
@@ -27,6 +28,7 @@ pub const RULES: [&str; 10] = [
     "conversation: said on a call that is over, or on a page that is not open",
     "order: a path comes to a step before what it needs",
     "disclosure: without the words that the law wants, or after them in vain",
+    "branches: the customer is spoken with in two places at once, or an item is named where there is none",
 ];
 
 const IDENTITY_RULE: &str = RULES[0];
@@ -39,6 +41,7 @@ const EFFECT: &str = RULES[6];
 const CONVERSATION: &str = RULES[7];
 const ORDER: &str = RULES[8];
 const DISCLOSURE: &str = RULES[9];
+const BRANCHES: &str = RULES[10];
 
 /// How long the contact rules may hold a message: over a night.
 const NIGHT: i64 = 24 * HOUR;
@@ -56,6 +59,7 @@ pub fn judge(sources: &Sources, connectors: &BTreeMap<String, ConnectorFacts>) -
     }
     judge.grants();
     judge.texts();
+    judge.branches(&sources.workflow.steps, None);
     judge.walk();
     judge.broken
 }
@@ -189,6 +193,7 @@ impl Judge<'_> {
             }
             Op::Ask { question, .. } => self.break_if(has_card_number(question), CARD),
             Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } | Op::Approve { .. } => {}
+            Op::Fork { .. } | Op::Join => {}
         }
     }
 
@@ -232,6 +237,48 @@ impl Judge<'_> {
         let harmless = class == "pure" && matches!(kind, ConnectorKind::Verifier | ConnectorKind::Service);
         let answered = harmless || ["idempotent", "reconcile", "never-retry"].contains(&class);
         self.break_if(!answered, EFFECT);
+    }
+
+    /// Whether the customer is spoken with in these steps, and nowhere else; `item`: of which list they have one.
+    fn branches(&mut self, steps: &[Step], item: Option<&str>) -> bool {
+        let mut spoken = false;
+        for step in steps {
+            let own: Vec<String> =
+                self.nodes.iter().filter(|n| n.step == step.id.value).flat_map(|n| self.names(n)).collect();
+            let stray = own.iter().any(|path| {
+                let listed = self.sources.dictionary.fields.get(path).is_some_and(|info| info.list);
+                listed && item != path.split('.').next()
+            });
+            self.break_if(stray, BRANCHES);
+            let talks = matches!(step.kind, Kind::Verify(_) | Kind::Disclose(_) | Kind::Offer(_) | Kind::Pay(_));
+            let links = matches!(&step.kind, Kind::Communicate(communicate) if communicate.link.is_some());
+            let asks = matches!(step.kind, Kind::Ask(_) | Kind::Approve(_) | Kind::ForEach(_) | Kind::Parallel(_));
+            self.break_if(item.is_some() && (talks || links || asks), BRANCHES);
+            let inner = match &step.kind {
+                Kind::ForEach(each) => Some(each.every.value.as_str()),
+                _ => item,
+            };
+            let places: Vec<bool> = step.kind.inner().into_iter().map(|steps| self.branches(steps, inner)).collect();
+            let at_once = matches!(step.kind, Kind::Parallel(_)) && places.iter().filter(|talks| **talks).count() > 1;
+            self.break_if(at_once, BRANCHES);
+            spoken |= talks || places.contains(&true);
+        }
+        spoken
+    }
+
+    /// The fields that a node names, those of its text with them.
+    fn names(&self, node: &Node) -> Vec<String> {
+        let text = |template: Option<&Template>| template.map(|t| t.variables.clone()).unwrap_or_default();
+        match &node.op {
+            Op::Check { subject, .. } => vec![subject.clone()],
+            Op::Send { to, template, .. } => text(self.message(template)).into_iter().chain([to.clone()]).collect(),
+            Op::Disclose { fields, .. } => fields.clone(),
+            Op::Offer { total, .. } | Op::Charge { amount: Amount::Field(total), .. } => vec![total.clone()],
+            Op::Card { authorization, .. } => text(self.page(authorization)),
+            Op::Call { with, .. } => with.iter().map(|(_, path)| path.clone()).collect(),
+            Op::When { condition } => condition.reads.iter().cloned().collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Nobody is granted what they must not have, whether they are handed it or not.
@@ -332,6 +379,7 @@ impl Judge<'_> {
                 self.break_if(unanswered, ORDER);
             }
             Op::Check { .. } | Op::Fresh { .. } | Op::Call { .. } | Op::Wait { .. } | Op::Ask { .. } => {}
+            Op::Fork { .. } | Op::Join => {}
         }
     }
 
@@ -495,7 +543,7 @@ fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -> Vec<State
             *within
         }
         (Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Card { .. }, _) => 0,
-        (Op::Call { .. } | Op::When { .. }, _) => 0,
+        (Op::Call { .. } | Op::When { .. } | Op::Fork { .. } | Op::Join, _) => 0,
     };
     let late = pass(&after, longest);
     if late == after { vec![after] } else { vec![after, late] }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{MAY, MUST, count, duration, field, level, list, map, name, names_to, one_key, text, words};
-use crate::syntax::{CALL_CLASSES, MAX_PAYMENTS, MAX_TRIES};
+use crate::syntax::{CALL_CLASSES, MAX_AT_ONCE, MAX_PAYMENTS, MAX_TRIES};
 
 pub fn workflow() -> Value {
     let mut schema = map(
@@ -45,6 +45,8 @@ fn step() -> Value {
         ("choose", choose()),
         ("ask", ask()),
         ("approve", approve()),
+        ("parallel", parallel()),
+        ("for-each", for_each()),
     ];
     one_key("One step; its key says its kind.", kinds)
 }
@@ -203,6 +205,37 @@ fn approve() -> Value {
             ("terms", MUST, name("The `offer` step whose terms they are.", "plan")),
             ("of", MUST, name("The job function of those who may approve.", "supervisor")),
             ("within", MUST, duration("How long the approval is awaited.", "1d")),
+        ],
+    )
+}
+
+fn if_one_fails() -> (&'static str, bool, Value) {
+    let about = "The others go on to their end; then the run fails, or goes on all the same.";
+    ("if-one-fails", MAY, words(about, &["fail", "go-on"]))
+}
+
+fn parallel() -> Value {
+    let branch = map("One branch.", vec![("steps", MUST, steps("What happens in it."))]);
+    let mut branches = list("The branches, two or more.", branch);
+    branches["examples"] = json!([[
+        { "steps": [{ "wait": { "id": "grace", "for": "2d" } }] },
+        { "steps": [{ "wait": { "id": "rest", "for": "1d" } }] },
+    ]]);
+    map(
+        "Do several things at once; go on when the last one is over.",
+        vec![id(), ("branches", MUST, branches), if_one_fails()],
+    )
+}
+
+fn for_each() -> Value {
+    map(
+        "Do the same for each item of a list of the customer's; go on when the last one is over.",
+        vec![
+            id(),
+            ("every", MUST, name("The group of fields with `list: true`; inside, they are the item's.", "loan")),
+            ("at-once", MUST, count("How many items are under way at once at most.", MAX_AT_ONCE)),
+            ("steps", MUST, steps("What happens for each item.")),
+            if_one_fails(),
         ],
     )
 }

@@ -2,9 +2,9 @@
 //! all mistakes are told at once.
 
 use super::{
-    Approve, Ask, CALL_CLASSES, Call, Choose, Communicate, Disclose, Kind, Link, MAX_ANSWERS, MAX_NAME, MAX_NESTING,
-    MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES, MAX_WAIT, MAX_WAYS, MAX_WITH, Offer, Pay, Step, Verify, Wait,
-    When,
+    Approve, Ask, CALL_CLASSES, Call, Choose, Communicate, Disclose, ForEach, Kind, Link, MAX_ANSWERS, MAX_AT_ONCE,
+    MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES, MAX_WAIT, MAX_WAYS,
+    MAX_WITH, Offer, Parallel, Pay, Step, Verify, Wait, When,
 };
 use crate::dictionary::{Level, word};
 use crate::plan::Every;
@@ -60,6 +60,8 @@ impl Taken<'_> {
             "ask" => ask(self.reader, &body),
             "approve" => approve(&body),
             "choose" => return self.choose(&body, depth),
+            "parallel" => return self.parallel(&body, depth),
+            "for-each" => return self.for_each(&body, depth),
             other => {
                 let message = format!("there is no step of the kind `{other}`");
                 let help = did_you_mean(other, Kind::NAMES);
@@ -86,17 +88,57 @@ impl Taken<'_> {
         let when = ways.iter().take(MAX_WAYS).map(|way| {
             let keys = way.named("a way of `choose`").map(&["if", "steps"]);
             let condition = keys.required("if").text();
-            let list = keys.required("steps");
-            let steps = self.sequence(&list, depth + 1);
-            if list.is_given() && steps.is_empty() && self.reader.clean() {
-                list.wrong::<()>("at least one step");
-            }
+            let steps = self.some_steps(&keys.required("steps"), depth + 1);
             Some(When { condition: condition?, steps })
         });
         let when: Vec<Option<When>> = when.collect();
         let otherwise = self.sequence(&keys.required("otherwise"), depth + 1);
         let when = when.into_iter().collect::<Option<Vec<When>>>();
         Some(Step { id: id?, kind: Kind::Choose(Choose { when: when?, otherwise }) })
+    }
+
+    /// Steps of which there is at least one.
+    fn some_steps(&mut self, list: &Item<'_, '_>, depth: usize) -> Vec<Step> {
+        let steps = self.sequence(list, depth);
+        if list.is_given() && steps.is_empty() && self.reader.clean() {
+            list.wrong::<()>("at least one step");
+        }
+        steps
+    }
+
+    /// `parallel:` with its branches.
+    fn parallel(&mut self, body: &Item<'_, '_>, depth: usize) -> Option<Step> {
+        let keys = body.map(&["id", "branches", "if-one-fails"]);
+        let id = name(&keys.required("id"));
+        if let Some(id) = &id {
+            self.note(id);
+        }
+        let list = keys.required("branches");
+        let items = list.items();
+        if list.is_given() && !(2..=MAX_BRANCHES).contains(&items.len()) {
+            list.wrong::<()>(&format!("a list of 2 to {MAX_BRANCHES} branches"));
+        }
+        let branches = items.iter().take(MAX_BRANCHES).map(|branch| {
+            let keys = branch.named("a branch of `parallel`").map(&["steps"]);
+            self.some_steps(&keys.required("steps"), depth + 1)
+        });
+        let branches = branches.collect();
+        let go_on = if_one_fails(&keys)?;
+        Some(Step { id: id?, kind: Kind::Parallel(Parallel { branches, go_on }) })
+    }
+
+    /// `for-each:` with its steps.
+    fn for_each(&mut self, body: &Item<'_, '_>, depth: usize) -> Option<Step> {
+        let keys = body.map(&["id", "every", "at-once", "steps", "if-one-fails"]);
+        let id = name(&keys.required("id"));
+        if let Some(id) = &id {
+            self.note(id);
+        }
+        let every = name(&keys.required("every"));
+        let at_once = keys.required("at-once").count(1..=MAX_AT_ONCE);
+        let steps = self.some_steps(&keys.required("steps"), depth + 1);
+        let go_on = if_one_fails(&keys)?;
+        Some(Step { id: id?, kind: Kind::ForEach(ForEach { every: every?, at_once: at_once?, steps, go_on }) })
     }
 
     fn note(&mut self, id: &Spanned<String>) {
@@ -114,6 +156,12 @@ impl Taken<'_> {
             None => diagnostic,
         });
     }
+}
+
+/// `if-one-fails:`, whether the run goes on all the same.
+fn if_one_fails(keys: &Fields<'_, '_>) -> Option<bool> {
+    let item = keys.optional("if-one-fails");
+    if item.is_given() { Some(item.one_of(&["fail", "go-on"])?.value == "go-on") } else { Some(false) }
 }
 
 fn pause(body: &Item<'_, '_>) -> Option<Step> {

@@ -105,6 +105,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     let place = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
     match pattern {
         "^[a-z][a-z0-9-]{0,63}$" => word(text) && text.len() <= 64,
+        "^[a-z][a-z0-9-]{0,63}(#[1-9][0-9]{0,2})?$" => word(text.split('#').next().unwrap_or_default()),
         r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$" => text.contains('.') && text.split('.').all(word),
         "^[a-z][a-z0-9.-]{0,63}$" => word(&text.replace('.', "-")),
         "^[0-9]{1,9}[smhd]$" => selvedge_workflow::source::parse_duration(text).is_some(),

@@ -22,7 +22,7 @@ pub struct Decided {
 /// The steps that events speak of, each once in a row.
 pub fn path(events: &[Event]) -> Vec<String> {
     let nodes = events.iter().filter_map(|event| event.data["node"].as_str());
-    let mut path: Vec<String> = nodes.map(|node| step_of(node).to_owned()).collect();
+    let mut path: Vec<String> = nodes.map(|node| step_of(node).into_owned()).collect();
     path.dedup();
     path
 }
@@ -53,5 +53,5 @@ fn no_plain_yes(node: &str, decision: &Decision) -> Option<Decided> {
     let against = decision.reasons.iter().filter(|reason| says(reason));
     let mut rules: Vec<String> = against.map(|reason| reason.rule.clone()).collect();
     rules.dedup();
-    Some(Decided { step: step_of(node).to_owned(), verdict, rules, until })
+    Some(Decided { step: step_of(node).into_owned(), verdict, rules, until })
 }

@@ -295,7 +295,7 @@ impl Reading<'_> {
     fn fields(&self, item: &Item<'_, '_>, source: Source) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
         for (path, value) in item.entries() {
-            let Some(info) = self.definition.dictionary.get(&path.value) else {
+            let Some(info) = self.definition.dictionary.at(&path.value) else {
                 self.reader.report(self.definition.dictionary.unknown(&path.value).at(&path.span));
                 continue;
             };
@@ -385,7 +385,9 @@ impl Reading<'_> {
     fn step(&self, item: &Item<'_, '_>) -> Option<String> {
         let step = item.text()?;
         let known = || self.definition.plan.nodes.iter().map(|node| node.step.as_str());
-        if !known().any(|id| id == step.value) {
+        // Of an item with its number: `due#2`.
+        let named = step.value.split_once('#').map_or(step.value.as_str(), |(step, _)| step);
+        if !known().any(|id| id == named) {
             let message = format!("`{}` is no step of the workflow", step.value);
             let mut steps: Vec<&str> = known().collect();
             steps.dedup();
