@@ -168,7 +168,12 @@ impl Engine {
         let Attempt { node, effect, class, connector } = attempt;
         let outcome = match came {
             Came::Sent(observed) => Outcome::Sent(observed),
-            Came::Checked(observed) => Outcome::Checked(observed),
+            Came::Checked(observed) => {
+                if let Ok(signal) = &observed.result {
+                    self.hear_signal(definition, turn, &node, &connector, signal).await?;
+                }
+                Outcome::Checked(observed)
+            }
             Came::Charged(observed) => Outcome::Charged(observed),
             Came::Answered(observed) => Outcome::Answered(self.seal_answer(turn, &node, observed).await?),
         };

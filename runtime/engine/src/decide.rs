@@ -13,7 +13,8 @@ use selvedge_workflow::plan::{Amount, Ending, Exit, Node, Op, Plan, Target};
 
 pub(crate) use self::effect::reported;
 pub use self::effect::{Before, MAX_ASKED, MAX_ATTEMPTS, MAX_PAUSE, SETTLE, after, asked, before, card_node};
-pub use self::rules::{condition_decided, contact_decided, stale_target};
+pub use self::rules::{condition_decided, contact_decided, place, risk_decided, stale_target};
+pub(crate) use self::signal::ANOTHER_BROWSER;
 pub use self::signal::{MAX_PROOFS, on_signal};
 use crate::error::EngineError;
 use crate::fact::{Commitment, Fact, Items};
@@ -30,6 +31,8 @@ pub enum Next<'p> {
     Take(Vec<Fact>),
     /// May this contact be made? Then [`contact_decided`].
     AskContact(Here<'p>),
+    /// How high is the risk of this? Then [`risk_decided`].
+    AskRisk(Here<'p>),
     /// Commit to the node's fields and show them. The decision that allows it is a fact already.
     Disclose(Here<'p>),
     /// Open what the node's condition reads, ask it, then [`condition_decided`].
@@ -160,6 +163,7 @@ pub fn next_at<'p>(
         return Ok(next);
     }
     Ok(match &cursor.phase {
+        Phase::Entered if !cursor.weighed && place(&node.op).is_some() => Next::AskRisk(node.clone()),
         Phase::Entered => entered(plan, run, node, now),
         Phase::Permitted => permitted(run, node, now),
         Phase::Deferred(until) if now >= *until => Next::AskContact(node.clone()),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use selvedge_policy::{Policies, Retention, RuleSet};
+use selvedge_policy::{Policies, Retention, Risk, RuleSet};
 use selvedge_workflow::dictionary::Dictionary;
 use selvedge_workflow::plan::Plan;
 use selvedge_workflow::source::Diagnostic;
@@ -15,6 +15,8 @@ use crate::error::EngineError;
 const FACTS: &str = "connectors.json";
 /// How long what is kept; see [`Retention`].
 pub const RETENTION: &str = "policies/retention.yaml";
+/// How high is a risk; see [`Risk`].
+const RISK: &str = "policies/risk.yaml";
 
 /// A definition, compiled.
 pub struct Definition {
@@ -32,6 +34,8 @@ pub struct Definition {
     pub connectors: BTreeMap<String, ConnectorFacts>,
     /// The contact rules.
     pub rules: RuleSet,
+    /// The risk policy.
+    pub risk: Risk,
     /// The data dictionary.
     pub dictionary: Dictionary,
 }
@@ -54,10 +58,11 @@ impl Definition {
         let rules = RuleSet::load(&rules_files);
         // What is kept follows the policy of the day, not the one that a run pinned; but none is published broken.
         let kept = files.get(RETENTION).map_or(Ok(Retention::default()), |text| Retention::load(RETENTION, text));
-        let (Checked { plan, proofs, warnings }, rules) = match (compiled, rules, kept) {
-            (Ok(checked), Ok(rules), Ok(_)) => (checked, rules),
-            (checked, rules, kept) => {
-                let all = [checked.err(), rules.err(), kept.err()];
+        let risk = files.get(RISK).map_or(Ok(Risk::default()), |text| Risk::load(RISK, text));
+        let (Checked { plan, proofs, warnings }, rules, risk) = match (compiled, rules, risk, kept) {
+            (Ok(checked), Ok(rules), Ok(risk), Ok(_)) => (checked, rules, risk),
+            (checked, rules, risk, kept) => {
+                let all = [checked.err(), rules.err(), risk.err(), kept.err()];
                 return Err(all.into_iter().flatten().flatten().collect());
             }
         };
@@ -68,7 +73,17 @@ impl Definition {
             files.insert(FACTS.into(), text);
         }
         let digest = selvedge_record::control_digest(&files);
-        Ok(Definition { digest, plan, proofs, warnings, connectors: connectors.clone(), rules, dictionary, files })
+        Ok(Definition {
+            digest,
+            plan,
+            proofs,
+            warnings,
+            connectors: connectors.clone(),
+            rules,
+            risk,
+            dictionary,
+            files,
+        })
     }
 
     /// Compiles a definition that a run pinned, from what was kept.

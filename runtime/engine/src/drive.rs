@@ -19,6 +19,7 @@ use crate::fact::{Fact, Moment};
 use crate::flight::Flight;
 use crate::ports::store::{Asked, Commit, Lease, RunId, Stored};
 use crate::ports::{Access, Micros};
+use crate::risk;
 use crate::run::Run;
 use crate::signal::{Delivered, Who};
 use crate::turn::Turn;
@@ -149,6 +150,7 @@ impl Engine {
                     let intent = self.intend(&definition, &mut turn, &node, effect).await?;
                     intent.into_iter().for_each(|intent| flight.intends(intent));
                 }
+                Next::AskRisk(node) => self.ask_risk(&definition, &mut turn, &node).await?,
                 Next::Ask(node, effect, asked) => {
                     if !self.flush(&mut turn).await? {
                         continue;
@@ -216,6 +218,7 @@ impl Engine {
 
     /// When the run has just ended, a checkpoint is signed soon.
     async fn write(&self, turn: &mut Turn, release: bool) -> Result<bool, EngineError> {
+        self.pass_on_risks(turn).await?;
         let commit = turn.take(release);
         let closed = commit.summary.over && !commit.events.is_empty();
         match self.store().commit(commit).await {
@@ -262,7 +265,11 @@ impl Engine {
                     blob,
                 });
             }
+            let hint = risk::hint(&facts);
             turn.add_all(&delivered.who, delivered.at, facts)?;
+            if let Some(hint) = hint {
+                turn.add(&Who::host(), delivered.at, hint.fact(definition, delivered.at))?;
+            }
             turn.consume(entry.number);
             if turn.len() >= MAX_EVENTS && !self.flush(turn).await? {
                 return Ok(());

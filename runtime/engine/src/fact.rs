@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub use self::parts::{Commitment, Items, Means, Moment, Revoked, Text};
 use crate::error::EngineError;
-use crate::ports::{Access, Micros, Refusal, Report};
+use crate::ports::{Access, Finding, Micros, Refusal, Report};
 
 fn is_zero(n: &u64) -> bool {
     *n == 0
@@ -65,6 +65,36 @@ pub enum Fact {
         /// The level that it needs.
         needs: String,
         /// The answer with its reasons.
+        decision: Decision,
+        /// Set when the answer decides where the run goes.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        next: Option<Next>,
+    },
+    /// A signal found a risk, or none, or could not tell.
+    #[serde(rename = "signal.found")]
+    SignalFound {
+        /// The node at which it was heard.
+        node: String,
+        /// `sim-swap`.
+        signal: String,
+        /// What it found.
+        finding: Finding,
+        /// The vendor's reason, or ours.
+        reason: String,
+        /// Of a risk: until when every later try of this customer inherits it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        until: Option<Micros>,
+    },
+    /// Is the risk too high?
+    #[serde(rename = "risk.decided")]
+    RiskDecided {
+        /// The node before which it was weighed.
+        node: String,
+        /// What the policy asks for: `allow`, `step-up`, `refuse`, `person`.
+        action: String,
+        /// The points that led to it.
+        points: u32,
+        /// Whether it may happen, with the rules that added points.
         decision: Decision,
         /// Set when the answer decides where the run goes.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -515,6 +545,8 @@ impl Fact {
         match self {
             Fact::ContactDecided { node, .. }
             | Fact::AssuranceDecided { node, .. }
+            | Fact::SignalFound { node, .. }
+            | Fact::RiskDecided { node, .. }
             | Fact::LinkIssued { node, .. }
             | Fact::Intended { node, .. }
             | Fact::Done { node, .. }

@@ -30,6 +30,7 @@ mod people;
 pub mod ports;
 mod restored;
 pub mod retention;
+mod risk;
 pub mod run;
 pub mod schedule;
 pub mod signal;

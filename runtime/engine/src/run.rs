@@ -14,7 +14,7 @@ pub use self::cursor::{At, Branches, Cursor, Effect, Halt, Phase};
 use crate::error::EngineError;
 use crate::fact::{Commitment, Fact, Items, Moment};
 use crate::ports::store::{RunId, Stored, Summary};
-use crate::ports::{Micros, ReportStatus};
+use crate::ports::{Finding, Micros, ReportStatus};
 
 /// An offered plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +112,8 @@ pub struct Run {
     pub visits: BTreeMap<String, u32>,
     /// What we know about who it is.
     pub assertions: Vec<Assertion>,
+    /// What each signal found last, and when.
+    pub signals: BTreeMap<String, (Finding, Micros)>,
     /// Offers by step.
     pub offers: BTreeMap<String, Offer>,
     /// Questions to people at work, by step.
@@ -202,6 +204,7 @@ impl Run {
             cancelled: false,
             visits: BTreeMap::new(),
             assertions: Vec::new(),
+            signals: BTreeMap::new(),
             offers: BTreeMap::new(),
             questions: BTreeMap::new(),
             approvals: BTreeMap::new(),
@@ -258,6 +261,16 @@ impl Run {
                     self.enter(node, next);
                 }
                 None => self.stands_at(node, |cursor| cursor.phase = Phase::Permitted),
+            },
+            Fact::SignalFound { signal, finding, .. } => {
+                self.signals.insert(signal.clone(), (*finding, time));
+            }
+            Fact::RiskDecided { node, next, .. } => match next {
+                Some(next) => {
+                    self.card = None;
+                    self.enter(node, next);
+                }
+                None => self.stands_at(node, |cursor| cursor.weighed = true),
             },
             Fact::LinkIssued { link, opens, expires, .. } => {
                 self.links.insert(opens.clone(), LinkState { id: link.clone(), expires: *expires, opened: false });

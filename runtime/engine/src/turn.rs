@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use selvedge_policy::Contacted;
+use selvedge_policy::{Contacted, RiskFound};
 use selvedge_record::{Draft, Sealed};
 use selvedge_vault::DataKey;
 
@@ -29,6 +29,10 @@ pub struct Turn {
     /// The record's data keys by class, while this node drives the run.
     pub(crate) keys: BTreeMap<String, DataKey>,
     rests_on: Option<i64>,
+    /// Risks that were found and that later tries of the customer are to inherit.
+    raised: Vec<RiskFound>,
+    /// The customer's state with them, and the version that it was made from.
+    becomes: Option<(i64, String)>,
     contacts: Vec<ContactChange>,
     guard: Option<Guard>,
     /// It was taken back to before its guard; mail that it had taken in lies in the inbox again.
@@ -59,6 +63,8 @@ impl Turn {
             forget_card: None,
             keys: BTreeMap::new(),
             rests_on: None,
+            raised: Vec::new(),
+            becomes: None,
             contacts: Vec::new(),
             guard: None,
             taken_back: false,
@@ -98,6 +104,10 @@ impl Turn {
             && self.run.messages.values().any(|sent| sent == key)
         {
             self.contact(key, None);
+        }
+        if let Fact::SignalFound { signal, until: Some(until), .. } = &fact {
+            let found_in = self.run.id.interaction.clone();
+            self.raised.push(RiskFound { signal: signal.clone(), at: time, until: *until, found_in });
         }
         self.events.push(sealed);
         Ok(())
@@ -167,6 +177,16 @@ impl Turn {
         self.rests_on.is_some()
     }
 
+    /// The risks that these facts found, once.
+    pub fn take_raised(&mut self) -> Vec<RiskFound> {
+        std::mem::take(&mut self.raised)
+    }
+
+    /// With these facts the customer's state becomes this one, made from that version.
+    pub fn becomes(&mut self, version: i64, state: String) {
+        self.becomes = Some((version, state));
+    }
+
     /// An inbox entry that the facts of this turn answer.
     pub fn consume(&mut self, number: i64) {
         self.consumed.push(number);
@@ -194,6 +214,9 @@ impl Turn {
 
     /// Everything since the last call, as one transaction; `release`: with it the run is put down.
     pub fn take(&mut self, release: bool) -> Commit {
+        let (version, becomes) =
+            self.becomes.take().map_or((None, None), |(version, state)| (Some(version), Some(state)));
+        let version = self.rests_on.take().or(version);
         Commit {
             id: self.run.id.clone(),
             lease: self.lease,
@@ -204,11 +227,7 @@ impl Turn {
             sealed: std::mem::take(&mut self.sealed),
             links: std::mem::take(&mut self.links),
             forget_card: self.forget_card.take(),
-            known: self.rests_on.take().map(|version| Known {
-                customer: self.run.customer.clone(),
-                version,
-                becomes: None,
-            }),
+            known: version.map(|version| Known { customer: self.run.customer.clone(), version, becomes }),
             epoch: self.epoch(),
             contacts: std::mem::take(&mut self.contacts),
         }

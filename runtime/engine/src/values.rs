@@ -354,7 +354,7 @@ fn lists(
 }
 
 /// An import adds to what was ever said about consent and takes nothing of it back: an opt-out outlives it. What it is
-/// silent about stays.
+/// silent about stays, and so does a risk that was found here.
 fn with_what_was_said(mut imported: CustomerState, before: CustomerState) -> CustomerState {
     fn or_before<T>(imported: &mut Vec<T>, before: Vec<T>) {
         if imported.is_empty() {
@@ -371,6 +371,7 @@ fn with_what_was_said(mut imported: CustomerState, before: CustomerState) -> Cus
             imported.consents.push(consent);
         }
     }
+    imported.risks = before.risks;
     imported
 }
 

@@ -137,6 +137,7 @@ pub fn connector_facts(manifest: &Manifest, grant: &Grant) -> ConnectorFacts {
         fields: grant.gives.fields.intersection(&manifest.asks.fields).cloned().collect(),
         purposes: grant.purposes.clone(),
         effects: manifest.effects.iter().map(|(name, class)| (name.clone(), class.name().to_owned())).collect(),
+        signal: manifest.signal.clone(),
         grant_file: grant.file.clone(),
     }
 }

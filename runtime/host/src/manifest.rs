@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use selvedge_workflow::source::{Diagnostic, Document, Item, Reader, Span};
+use selvedge_workflow::source::{Diagnostic, Document, Fields, Item, Reader, Span};
 use serde::Serialize;
 
 use crate::grant::{Powers, read_connections, read_imports, read_reasons};
@@ -145,6 +145,8 @@ pub struct Manifest {
     pub asks: Powers,
     /// Why, by import and by field.
     pub reasons: BTreeMap<String, String>,
+    /// What a verifier's finding is called: `sim-swap`; empty for the other kinds.
+    pub signal: String,
     /// The class of each of its functions.
     pub effects: BTreeMap<String, EffectClass>,
     /// Present when the vendor calls back.
@@ -171,6 +173,7 @@ impl Manifest {
             "vendor",
             "kind",
             "about",
+            "signal",
             "effects",
             "imports",
             "fields",
@@ -194,6 +197,7 @@ impl Manifest {
             Kind::Service => read_own_effects(&top.required("effects"), &reader),
             kind => read_effects(kind, &top.required("effects")),
         });
+        let signal = read_signal(kind, &top, &reader);
         let webhooks = read_webhooks(&top.optional("webhooks"), &asks.connections, &reader);
         let vetting = read_vetting(&top.required("vetting"));
         let imports_at = imports.span().unwrap_or_else(|| Span::start_of(file));
@@ -206,6 +210,7 @@ impl Manifest {
                 about: about?.value,
                 asks,
                 reasons: import_reasons.into_iter().chain(field_reasons).map(|(name, why)| (name.value, why)).collect(),
+                signal: signal?,
                 effects: effects?,
                 webhooks,
                 vetting: vetting?,
@@ -222,6 +227,18 @@ impl Manifest {
     pub fn effect(&self, function: &str) -> EffectClass {
         self.effects.get(function).copied().unwrap_or(EffectClass::NeverRetry)
     }
+}
+
+/// A verifier says what its finding is called, so that a risk rule can ask about it; nobody else finds anything.
+fn read_signal(kind: Option<Kind>, top: &Fields<'_, '_>, reader: &Reader) -> Option<String> {
+    if kind == Some(Kind::Verifier) {
+        return top.required("signal").text().map(|signal| signal.value);
+    }
+    if let Some(span) = top.optional("signal").span() {
+        let mistake = Diagnostic::new(UNFIT, "only a verifier gives a signal").at(&span);
+        reader.report(mistake.help("take `signal:` out, or write `kind: verifier`"));
+    }
+    Some(String::new())
 }
 
 fn read_effects(kind: Kind, effects: &Item<'_, '_>) -> BTreeMap<String, EffectClass> {

@@ -181,8 +181,9 @@ fn an_import_that_is_no_part_of_the_contract_cannot_be_granted() {
 
 #[test]
 fn a_component_must_be_what_its_manifest_says() {
-    let manifest =
-        MANIFEST.replace("kind: channel", "kind: verifier").replace("send: never-retry, lookup: pure", "check: pure");
+    let manifest = MANIFEST
+        .replace("kind: channel", "kind: verifier\nsignal: sim-swap")
+        .replace("send: never-retry, lookup: pure", "check: pure");
     let error = in_full(load("probe", GRANT, &manifest).err().unwrap());
     assert!(error.starts_with("H706"), "{error}");
     let host = Host::new(HostConfig::default()).unwrap();

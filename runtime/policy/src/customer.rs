@@ -29,6 +29,9 @@ pub struct CustomerState {
     pub notes: Vec<Note>,
     /// The hours that the customer called convenient; absent where they said nothing.
     pub convenient: Option<Convenient>,
+    /// Risks that were found with this customer, on whatever channel. No contact rule asks for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub risks: Vec<RiskFound>,
 }
 
 /// The purpose of a consent that was taken away for every purpose at once.
@@ -117,6 +120,19 @@ pub struct Note {
     pub what: String,
     /// When, in UTC microseconds.
     pub at: i64,
+}
+
+/// A risk that was found. Until it ends, every later try of the customer inherits it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RiskFound {
+    /// What found it: `sim-swap`.
+    pub signal: String,
+    /// When, in UTC microseconds.
+    pub at: i64,
+    /// From when on it no longer counts, in UTC microseconds.
+    pub until: i64,
+    /// The interaction in which it was found.
+    pub found_in: String,
 }
 
 /// The part of every day that the customer called convenient, by their own clock, as `HH:MM`.

@@ -31,13 +31,13 @@ mod table;
 pub use access::{Access, Principal, Resource};
 pub use assurance::{Assertion, assess};
 pub use contact::Contact;
-pub use customer::{ALL, Consent, Convenient, CustomerState, Given, Note, ZoneEvidence};
+pub use customer::{ALL, Consent, Convenient, CustomerState, Given, Note, RiskFound, ZoneEvidence};
 pub use decision::{Decision, Reason, Verdict};
 pub use history::{Contacted, Count, MAX_COUNTED, Past, Span, Tally, Window};
 pub use hours::{Hours, MAX_DEFER_DAYS, Open};
 pub use opt_out::{Heard, MAX_TEXT, OptOut};
 pub use retention::{Keep, Retention, RetentionRule};
-pub use risk::{Action, Assessment, Finding, Risk, RiskReason, RiskRule};
+pub use risk::{Action, Assessment, Finding, Place, Risk, RiskReason, RiskRule, Weighed, Weighing};
 pub use rules::{CHANNELS, Force, Law, Needs, Obligation, Pack, Rule, RuleSet, Then};
 pub use table::{Case, Played, Policies};
 
@@ -59,6 +59,8 @@ pub mod code {
     pub const RISK_LOWERED: &str = "P231";
     /// Levels of risk that do not begin at 0 and ascend.
     pub const LEVELS_DISORDERED: &str = "P232";
+    /// A risk that would follow a customer for too long.
+    pub const RISK_HOLDS: &str = "P233";
     /// An access policy that is not Cedar.
     pub const NOT_CEDAR: &str = "P210";
     /// An access policy that speaks of something that does not exist.
@@ -74,6 +76,7 @@ pub mod code {
         UNKNOWN_IN_TABLE,
         RISK_LOWERED,
         LEVELS_DISORDERED,
+        RISK_HOLDS,
         NOT_CEDAR,
         NOT_IN_SCHEMA,
     ];

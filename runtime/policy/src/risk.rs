@@ -5,13 +5,20 @@
 //! its own. A voice has none when it is missing, or a matching one would count as less risk than silence
 //! (NIST SP 800-63B-4: a voice is no proof).
 
-use selvedge_workflow::source::{Diagnostic, Document, Item, Reader};
+mod weigh;
+
+use selvedge_workflow::source::{DAY, Diagnostic, Document, HOUR, Item, Reader};
 use serde::{Deserialize, Serialize};
 
+pub use self::weigh::{Place, Weighed, Weighing};
 use crate::code;
 
 /// The most points that one rule can give.
 pub const MAX_POINTS: i64 = 100;
+/// The longest that a risk which was found can count.
+pub const MAX_HOLDS: i64 = 90 * DAY;
+/// How long one counts of which no rule says it.
+const HOLDS: i64 = 72 * HOUR;
 /// Signals whose name begins with one of these words can only raise a risk.
 const ONLY_RAISE: [&str; 2] = ["voice", "attestation"];
 
@@ -77,9 +84,11 @@ pub struct RiskRule {
     pub raised: u32,
     /// Points when it could not tell.
     pub missing: u32,
+    /// How long a risk that it found counts for later tries, in microseconds.
+    pub holds: i64,
 }
 
-/// The policy.
+/// The policy. Without a rule nothing is a risk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Risk {
     rules: Vec<RiskRule>,
@@ -114,6 +123,12 @@ pub struct RiskReason {
     pub says: String,
 }
 
+impl Default for Risk {
+    fn default() -> Risk {
+        Risk { rules: Vec::new(), levels: vec![(0, Action::Allow)], cite: String::new() }
+    }
+}
+
 impl Risk {
     /// Reads `policies/risk.yaml`.
     ///
@@ -136,6 +151,13 @@ impl Risk {
     #[must_use]
     pub fn rules(&self) -> &[RiskRule] {
         &self.rules
+    }
+
+    /// How long a risk counts that this signal found, in microseconds.
+    #[must_use]
+    pub fn holds(&self, signal: &str) -> i64 {
+        let of = self.rules.iter().filter(|rule| rule.signal == signal).map(|rule| rule.holds);
+        of.max().unwrap_or(HOLDS)
     }
 
     /// Adds up what the signals found. Of several findings of one signal the worst counts; a signal of which nothing
@@ -161,12 +183,18 @@ impl Risk {
 }
 
 fn rule(item: &Item<'_, '_>, reader: &Reader) -> Option<RiskRule> {
-    let rule = item.map(&["id", "about", "signal", "raised", "missing"]);
+    let rule = item.map(&["id", "about", "signal", "raised", "missing", "holds"]);
     let (id, about, signal) =
         (rule.required("id").text(), rule.required("about").text(), rule.required("signal").text());
     let raised = rule.required("raised").count(1..=MAX_POINTS);
     let missing = rule.required("missing").count(0..=MAX_POINTS);
-    let (signal, missing) = (signal?, missing?);
+    let holds = rule.required("holds").duration();
+    let (signal, missing, holds) = (signal?, missing?, holds?);
+    if holds.value > MAX_HOLDS {
+        let message = format!("`{}` would follow a customer for more than 90 days", signal.value);
+        let help = "a risk that was found has an end: write at most `holds: 90d`";
+        reader.report(Diagnostic::new(code::RISK_HOLDS, message).at(&holds.span).help(help));
+    }
     let first = signal.value.split('-').next().unwrap_or_default();
     if ONLY_RAISE.contains(&first) && missing.value > 0 {
         let message = format!("`{}` would lower the risk by being clear", signal.value);
@@ -179,6 +207,7 @@ fn rule(item: &Item<'_, '_>, reader: &Reader) -> Option<RiskRule> {
         signal: signal.value,
         raised: u32::try_from(raised?.value).ok()?,
         missing: u32::try_from(missing.value).ok()?,
+        holds: holds.value,
     })
 }
 
@@ -223,7 +252,7 @@ mod tests {
     #[test]
     fn a_policy_that_would_trust_a_voice_does_not_load() {
         let rule = |signal: &str, missing| {
-            format!("  - {{ id: a, about: b, signal: {signal}, raised: 10, missing: {missing} }}\n")
+            format!("  - {{ id: a, about: b, signal: {signal}, raised: 10, missing: {missing}, holds: 1d }}\n")
         };
         let levels = "  - { from: 0, do: allow }\n";
         assert_eq!(mistakes(&rule("sim-swap", 10), levels), [""; 0]);
@@ -236,8 +265,18 @@ mod tests {
     }
 
     #[test]
+    fn a_risk_that_was_found_has_an_end() {
+        let rule =
+            |holds: &str| format!("  - {{ id: a, about: b, signal: c, raised: 10, missing: 0, holds: {holds} }}\n");
+        let levels = "  - { from: 0, do: allow }\n";
+        assert_eq!(mistakes(&rule("90d"), levels), [""; 0]);
+        assert!(mistakes(&rule("91d"), levels)[0].starts_with("P233 r.yaml:5:"));
+        assert_eq!((shipped().holds("sim-swap"), shipped().holds("of-nobody")), (72 * HOUR, HOLDS));
+    }
+
+    #[test]
     fn levels_begin_at_nothing_and_ascend() {
-        let rule = "  - { id: a, about: b, signal: c, raised: 10, missing: 0 }\n";
+        let rule = "  - { id: a, about: b, signal: c, raised: 10, missing: 0, holds: 1d }\n";
         for levels in
             ["  - { from: 1, do: allow }\n", "  - { from: 0, do: allow }\n  - { from: 0, do: refuse }\n", "  []\n"]
         {

@@ -95,6 +95,7 @@ fn cases() -> impl Strategy<Value = Case> {
             jurisdictions: std::iter::once("US").chain(places).map(str::to_owned).collect(),
             flags: flags.into_iter().map(str::to_owned).collect(),
             notes,
+            risks: Vec::new(),
             convenient: convenient
                 .map(|(from, to)| Convenient { from: format!("{from:02}:00"), to: format!("{to:02}:30") }),
         },

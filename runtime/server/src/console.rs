@@ -238,7 +238,9 @@ fn accesses_of(fact: &Fact) -> &[Access] {
 
 fn decision_of(fact: &Fact) -> Option<&Decision> {
     match fact {
-        Fact::ContactDecided { decision, .. } | Fact::AssuranceDecided { decision, .. } => Some(decision),
+        Fact::ContactDecided { decision, .. }
+        | Fact::AssuranceDecided { decision, .. }
+        | Fact::RiskDecided { decision, .. } => Some(decision),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 
 use selvedge_engine::Fact;
 use selvedge_engine::fact::{Commitment, Items, Means, Moment, Revoked, Text};
-use selvedge_engine::ports::{Access, Micros, Refusal, ReportStatus};
+use selvedge_engine::ports::{Access, Finding, Micros, Refusal, ReportStatus};
 use selvedge_engine::run::step_of;
 use selvedge_policy::{Decision, Reason, Verdict};
 use selvedge_record::{Event, time};
@@ -94,6 +94,17 @@ fn say(fact: &Fact) -> Said {
         Fact::AssuranceDecided { node, needs, decision, next } => {
             assurance(&step_of(node), needs, decision, next.as_deref())
         }
+        Fact::SignalFound { node, signal, finding, reason, until } => {
+            let (tone, found) = match finding {
+                Finding::Clear => (Tone::Plain, "found nothing"),
+                Finding::Raised => (Tone::Bad, "found a risk"),
+                Finding::Missing => (Tone::Warning, "could not tell"),
+            };
+            let lasts = until.map(|until| format!("every later try inherits it until {}", moment_of(until)));
+            let why = format!("the reason given: {reason}");
+            Said::new(tone, format!("{}: {signal} {found}", step_of(node))).with([why]).with(lasts)
+        }
+        Fact::RiskDecided { node, action, points, decision, .. } => risk(&step_of(node), action, *points, decision),
         Fact::LinkIssued { node, opens, terms, expires, .. } => {
             let bound = terms.as_ref().map(|terms| format!("bound to the terms {}", short(terms)));
             let what = format!("{}: link issued, opens {opens} until {}", step_of(node), moment_of(*expires));
@@ -260,6 +271,17 @@ fn assurance(step: &str, needs: &str, decision: &Decision, next: Option<&str>) -
         Verdict::Permit => Said::plain(format!("{step}: sure enough who it is, this needs {needs}")),
         _ if goes_on => Said::warning(format!("{step}: who it is must be proved again, this needs {needs}")),
         _ => Said::bad(format!("{step}: not sure enough who it is, this needs {needs}")),
+    };
+    said.with(decision.reasons.iter().map(reason))
+}
+
+fn risk(step: &str, action: &str, points: u32, decision: &Decision) -> Said {
+    let points = format!("{step}: {points} points of risk");
+    let said = match (decision.verdict, action) {
+        (Verdict::Permit, "step-up") => Said::plain(format!("{points}: it takes a proof of who it is, and goes on")),
+        (Verdict::Permit, _) => Said::plain(format!("{points}: goes on")),
+        (_, "person") => Said::bad(format!("{points}: refused, and a person should look at it")),
+        _ => Said::bad(format!("{points}: refused")),
     };
     said.with(decision.reasons.iter().map(reason))
 }

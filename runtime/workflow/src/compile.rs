@@ -66,6 +66,9 @@ pub struct ConnectorFacts {
     pub purposes: BTreeSet<String>,
     /// Function -> effect class: `send` -> `reconcile`.
     pub effects: BTreeMap<String, String>,
+    /// What a verifier's finding is called: `sim-swap`; empty for the other kinds.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub signal: String,
     /// The file of its grant, for messages.
     pub grant_file: String,
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::dictionary::Level;
 use crate::dictionary::{Class, Dictionary};
 use crate::plan::{Amount, Carries, Ending, Every, Exit, Node, Op, Plan, Target};
 use crate::source::duration_in_words;
@@ -267,12 +268,16 @@ fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
         (Op::Approve { within, .. }, _) => format!("nobody approves within {}", duration_in_words(*within)),
         (Op::When { .. }, _) => "a value that the condition needs is not there".to_owned(),
         (Op::Check { connector, .. }, _) => format!("{} finds a risk, or cannot tell", named(plan, connector)),
+        (Op::Send { carries: Carries::Code, .. }, Exit::Refused) => {
+            "the contact rules say no, or the risk is too high".to_owned()
+        }
         (Op::Send { .. }, Exit::Refused) => "the contact rules say no".to_owned(),
         (Op::Call { connector, .. }, _) => format!("{} cannot do it", named(plan, connector)),
         (Op::Send { .. }, _) => "the message cannot be delivered".to_owned(),
         (Op::Answer { tries, .. }, Exit::Failed) => count(*tries, "wrong code", "wrong codes"),
         (Op::Answer { within, .. }, _) => format!("no code within {}", duration_in_words(*within)),
-        (Op::Disclose { needs, .. }, _) => format!("nobody is proved at {needs} any more"),
+        (Op::Disclose { needs: Level::L0, .. }, _) => "nobody is proved at L0 any more".to_owned(),
+        (Op::Disclose { needs, .. }, _) => format!("nobody is proved at {needs} any more, or the risk is too high"),
         (Op::Offer { .. }, Exit::Declined) => "the customer says no".to_owned(),
         (Op::Offer { within, .. }, _) => format!("no answer within {}", duration_in_words(*within)),
         (Op::Open | Op::Card { .. } | Op::Wait { .. }, _) => "the link expires".to_owned(),
@@ -281,7 +286,8 @@ fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
         (Op::Fork { .. }, _) => return None,
         (Op::Charge { .. }, Exit::Declined) => "the card is declined".to_owned(),
         (Op::Charge { tries, .. }, _) => {
-            format!("the gateway refuses for good, or the last of {} is declined", count(*tries, "card", "cards"))
+            let cards = count(*tries, "card", "cards");
+            format!("the gateway refuses for good, the last of {cards} is declined, or the risk is too high")
         }
     })
 }

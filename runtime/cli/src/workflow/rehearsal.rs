@@ -69,7 +69,9 @@ impl Rehearsal {
         script: Script,
     ) -> miette::Result<Rehearsal> {
         let clock = Arc::new(StillClock::at(now));
-        let connectors = definition.plan.uses.values().cloned().collect();
+        let used = |name: &&String| definition.plan.uses.values().any(|used| used == *name);
+        let connectors = definition.connectors.iter().filter(|(name, _)| used(name));
+        let connectors = connectors.map(|(name, facts)| (name.clone(), facts.signal.clone())).collect();
         let vendors = Arc::new(Scripted::new(clock.clone(), connectors, script));
         let opt_out = home::opt_out(&definition.files)?;
         let settings = Settings { sender: sender.clone(), public_url: PAGE.into(), opt_out };

@@ -1,9 +1,9 @@
-//! What is answered before the run goes on, as facts: may this contact be made, are we sure enough of who it is,
-//! does a condition hold?
+//! What is answered before the run goes on, as facts: may this contact be made, are we sure enough of who it is, is the
+//! risk too high, does a condition hold?
 
-use selvedge_policy::{Decision, Verdict, assess};
+use selvedge_policy::{Action, Decision, Place, Verdict, Weighed, assess};
 use selvedge_workflow::dictionary::Level;
-use selvedge_workflow::plan::{Exit, Node, Op, Plan};
+use selvedge_workflow::plan::{Carries, Exit, Node, Op, Plan};
 
 use super::{Next, target};
 use crate::fact::{Fact, Moment};
@@ -49,6 +49,29 @@ pub fn contact_decided(
         decision,
         next,
     }
+}
+
+/// What a node is for those who weigh its risk; `None`: nobody pretends to be somebody else for it.
+pub fn place(op: &Op) -> Option<Place> {
+    match op {
+        Op::Send { carries: Carries::Code, .. } => Some(Place::Code),
+        Op::Disclose { needs, .. } | Op::Charge { needs, .. } if *needs != Level::L0 => Some(Place::Action),
+        _ => None,
+    }
+}
+
+/// The risk was weighed.
+pub fn risk_decided(plan: &Plan, node: &Node, weighed: Weighed) -> Fact {
+    let Weighed { action, points, decision } = weighed;
+    let again = || stale_target(plan, node).filter(|_| action == Action::StepUp);
+    let refused = || match &node.op {
+        Op::Charge { .. } => again().unwrap_or_else(|| target(plan, node, Exit::Failed)),
+        _ => target(plan, node, Exit::Refused),
+    };
+    // A check that is not clear goes on by its own outcome.
+    let decides = place(&node.op).is_some() && decision.verdict != Verdict::Permit;
+    let next = decides.then(refused);
+    Fact::RiskDecided { node: node.name.clone(), action: action.name().into(), points, decision, next }
 }
 
 /// A condition was asked; `Err` says why it has no answer.

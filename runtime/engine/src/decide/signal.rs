@@ -14,6 +14,8 @@ use crate::signal::{Delivered, Signal};
 
 /// How often a page may be proved again in another browser.
 pub const MAX_PROOFS: u32 = 5;
+/// Why a wait ended at which somebody has to prove again who they are.
+pub(crate) const ANOTHER_BROWSER: &str = "another browser";
 /// What a signal means to the run where it stands. No facts: it came too late, or for somebody else.
 pub fn on_signal(plan: &Plan, run: &Run, delivered: &Delivered) -> Result<Vec<Fact>, EngineError> {
     if run.ended.is_some() {
@@ -105,7 +107,7 @@ fn at_wait(plan: &Plan, run: &Run, node: &Node, cursor: &Cursor, delivered: &Del
             if waiting && *step == node.step && run.visits.values().max().copied().unwrap_or(0) < MAX_PROOFS =>
         {
             match stale_target(plan, node) {
-                Some(next) => vec![Fact::WaitEnded { node: name, why: "another browser".into(), next }],
+                Some(next) => vec![Fact::WaitEnded { node: name, why: ANOTHER_BROWSER.into(), next }],
                 None => Vec::new(),
             }
         }

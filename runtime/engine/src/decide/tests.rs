@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use selvedge_policy::{Decision, Reason};
+use selvedge_policy::{Action, Decision, Reason, Weighed};
 use selvedge_record::{Draft, Head};
 use selvedge_workflow::{ConnectorFacts, ConnectorKind, Files};
 
@@ -90,6 +90,7 @@ fn with_steps(steps: &str) -> Definition {
     let facts = |kind, fields: &[&str], effects: &[(&str, &str)]| ConnectorFacts {
         kind,
         vendor: String::new(),
+        signal: String::new(),
         fields: fields.iter().map(|f| f.to_string()).collect(),
         purposes: BTreeSet::from(["identity".into(), "billing".into()]),
         effects: effects.iter().map(|(f, c)| (f.to_string(), c.to_string())).collect(),
@@ -176,6 +177,11 @@ impl Sheet {
                     Reason { rule: "r".into(), cite: "c".into(), verdict, facts: BTreeMap::new(), says: "s".into() };
                 let decision = Decision { verdict, reasons: vec![reason] };
                 self.add(contact_decided(plan, &self.run, &node, Moment::Queued, "billing", "sms", decision));
+            }
+            Next::AskRisk(node) => {
+                let verdict = if dice % 8 == 4 { Verdict::Deny } else { Verdict::Permit };
+                let decision = Decision { verdict, reasons: Vec::new() };
+                self.add(risk_decided(plan, &node, Weighed { action: Action::Refuse, points: 60, decision }));
             }
             Next::Disclose(node) => self.add(Fact::Disclosed {
                 node: node.name.clone(),
@@ -398,16 +404,7 @@ proptest! {
 fn a_link_that_nobody_opens_runs_out() {
     let definition = definition();
     let mut sheet = Sheet::open(&definition);
-    // 5 answers everything well: permit, clear, sent, the right code, accepted.
-    for _ in 0..60 {
-        if matches!(sheet.run.at(), At::Node(n) if n == "first-payment.open")
-            && matches!(sheet.run.phase(), Phase::Waiting(_))
-        {
-            break;
-        }
-        sheet.step(&definition, 7);
-    }
-    assert!(matches!(sheet.run.at(), At::Node(n) if n == "first-payment.open"), "{:?}", sheet.run.at());
+    until(&mut sheet, &definition, "first-payment.open", |phase| matches!(phase, Phase::Waiting(_)));
     sheet.now += 3 * DAY;
     while sheet.step(&definition, 7) {}
     assert_eq!(sheet.run.at(), At::End("failed".into()));

@@ -85,6 +85,8 @@ pub struct Cursor {
     pub phase: Phase,
     /// The contact rules said no to a message that may have left already.
     pub stopped: bool,
+    /// The risk of what it stands before was weighed, and it may go on.
+    pub weighed: bool,
     /// Wrong codes given at this wait.
     pub wrong: u32,
     /// The kill switch that halts it here.
@@ -94,7 +96,15 @@ pub struct Cursor {
 impl Cursor {
     /// One that has just arrived.
     pub(super) fn at(place: &str, join: Option<String>) -> Cursor {
-        Cursor { place: place.to_owned(), join, phase: Phase::Entered, stopped: false, wrong: 0, halted: None }
+        Cursor {
+            place: place.to_owned(),
+            join,
+            phase: Phase::Entered,
+            stopped: false,
+            weighed: false,
+            wrong: 0,
+            halted: None,
+        }
     }
 
     /// The effect that is under way here.

@@ -267,6 +267,7 @@ fn connectors() -> BTreeMap<String, ConnectorFacts> {
         effects: effects.iter().map(|(function, class)| ((*function).to_owned(), (*class).to_owned())).collect(),
         grant_file: "grants/x.yaml".into(),
         vendor: String::new(),
+        signal: String::new(),
     };
     let cards = ["card.number", "card.expiry-month", "card.expiry-year", "card.code"];
     BTreeMap::from([

@@ -416,10 +416,52 @@ fn what_people_decide_reads_so() {
         ");
 }
 
+/// What was found, and what it came to.
+fn risky() -> Vec<(&'static str, &'static str, serde_json::Value)> {
+    let decided = |verdict: &str| json!({"verdict": {"kind": verdict}, "reasons": [{"rule": "risk.sim-swap", "cite": "NIST SP 800-63B-4", "verdict": {"kind": verdict}, "facts": {"points": "60"}, "says": "`sim-swap` found a risk: 60 points."}]});
+    let weighed = |action: &str, points: u32, verdict: &str| json!({"node": "owed", "action": action, "points": points, "decision": decided(verdict)});
+    vec![
+        (
+            "connector:brightline-sim@sha256:00",
+            "signal.found",
+            json!({"node": "identity.check", "signal": "sim-swap", "finding": "raised", "reason": "swapped", "until": START + 60 * MINUTE}),
+        ),
+        ("host", "risk.decided", weighed("allow", 10, "permit")),
+        ("host", "risk.decided", weighed("step-up", 30, "permit")),
+        ("host", "risk.decided", weighed("refuse", 60, "deny")),
+        ("host", "risk.decided", weighed("person", 120, "deny")),
+    ]
+}
+
+#[test]
+fn a_risk_reads_so() {
+    insta::assert_snapshot!(read_aloud(&events(risky())), @r"
+    2026-11-24 17:03:00 UTC Bad [brightline-sim] identity: sim-swap found a risk
+        the reason given: swapped
+        every later try inherits it until 2026-11-24 18:03 UTC
+    2026-11-24 17:03:01 UTC Plain [Selvedge] owed: 10 points of risk: goes on
+        risk.sim-swap (NIST SP 800-63B-4): `sim-swap` found a risk: 60 points.
+    2026-11-24 17:03:02 UTC Plain [Selvedge] owed: 30 points of risk: it takes a proof of who it is, and goes on
+        risk.sim-swap (NIST SP 800-63B-4): `sim-swap` found a risk: 60 points.
+    2026-11-24 17:03:03 UTC Bad [Selvedge] owed: 60 points of risk: refused
+        risk.sim-swap (NIST SP 800-63B-4): `sim-swap` found a risk: 60 points.
+    2026-11-24 17:03:04 UTC Bad [Selvedge] owed: 120 points of risk: refused, and a person should look at it
+        risk.sim-swap (NIST SP 800-63B-4): `sim-swap` found a risk: 60 points.
+    ");
+}
+
 #[test]
 fn every_sample_is_an_event_that_the_engine_could_have_written() {
-    for event in
-        [story(), events(otherwise()), events(called()), events(ways()), events(written()), events(asked())].concat()
+    for event in [
+        story(),
+        events(otherwise()),
+        events(called()),
+        events(ways()),
+        events(written()),
+        events(asked()),
+        events(risky()),
+    ]
+    .concat()
     {
         let fact = Fact::from_kind_and_data(&event.kind, event.data.clone()).unwrap();
         assert_eq!(fact.kind_and_data().unwrap(), (event.kind, event.data));

@@ -189,6 +189,7 @@ pub fn connectors() -> BTreeMap<String, ConnectorFacts> {
     let facts = |kind, fields: &[&str], function: &str, class: &str| ConnectorFacts {
         kind,
         vendor: String::new(),
+        signal: String::new(),
         fields: fields.iter().map(ToString::to_string).collect(),
         purposes: BTreeSet::from(["identity".into(), "billing".into()]),
         effects: BTreeMap::from([(function.into(), class.into()), ("lookup".into(), "pure".into())]),

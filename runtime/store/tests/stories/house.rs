@@ -46,6 +46,8 @@ pub enum Answer {
 pub struct Vendor {
     answer: watch::Sender<Answer>,
     checks_hang: watch::Sender<bool>,
+    /// What the check of the SIM finds.
+    finds: Mutex<Finding>,
     /// The keys of the messages that reached it.
     pub messages: Mutex<Vec<String>>,
     /// The texts.
@@ -63,6 +65,10 @@ impl Vendor {
 
     pub fn holds_checks(&self, hang: bool) {
         self.checks_hang.send_replace(hang);
+    }
+
+    pub fn finds(&self, finding: Finding) {
+        *self.finds.lock().unwrap() = finding;
     }
 
     pub fn messages(&self) -> usize {
@@ -102,7 +108,8 @@ impl Connectors for Through {
     async fn check(&self, call: &Call, _: Field) -> Observed<Signal> {
         self.0.checks.lock().unwrap().push(call.idempotency_key.clone());
         self.0.checks_hang.subscribe().wait_for(|hang| !hang).await.unwrap();
-        observed(Ok(Signal { name: "sim-swap".into(), finding: Finding::Clear, reason: "no change".into() }))
+        let finding = *self.0.finds.lock().unwrap();
+        observed(Ok(Signal { name: "sim-swap".into(), finding, reason: "as the carrier says".into() }))
     }
     async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
         unreachable!("no story comes so far")
@@ -185,6 +192,7 @@ impl<S: Store + Clone + 'static> House<S> {
         let vendor = Vendor {
             answer: watch::Sender::new(Answer::Sends),
             checks_hang: watch::Sender::new(false),
+            finds: Mutex::new(Finding::Clear),
             messages: Mutex::default(),
             texts: Mutex::default(),
             checks: Mutex::default(),
@@ -222,6 +230,12 @@ impl<S: Store + Clone + 'static> House<S> {
         engine.put_customer(&dictionary.unwrap(), TENANT, id, &agreed(), fields).await.unwrap();
     }
 
+    /// What another system knows of the customer comes in.
+    pub async fn import(&self, engine: &Engine, state: &CustomerState) {
+        let definition = engine.publish(TENANT, &files(), WORKFLOW, &facts()).await.unwrap().unwrap();
+        engine.put_customer(&definition.dictionary, TENANT, CUSTOMER, state, &[]).await.unwrap();
+    }
+
     /// A node over the store; every one knows only what it read itself.
     pub fn engine(&self) -> Engine {
         Engine::new(Parts {
@@ -254,7 +268,12 @@ impl<S: Store + Clone + 'static> House<S> {
 
     /// Opens an interaction of the customer, by an agent.
     pub async fn open(&self, engine: &Engine) -> RunId {
-        engine.open(TENANT, WORKFLOW, CUSTOMER, "call", &agent()).await.unwrap()
+        self.open_by(engine, "call").await
+    }
+
+    /// The same by another channel.
+    pub async fn open_by(&self, engine: &Engine, channel: &str) -> RunId {
+        engine.open(TENANT, WORKFLOW, CUSTOMER, channel, &agent()).await.unwrap()
     }
 
     /// The run, once it `is` so.
@@ -304,6 +323,7 @@ fn files() -> Files {
         "healthcare-balance/templates/authorization.page.txt",
         "fields.yaml",
         "policies/assurance.yaml",
+        "policies/risk.yaml",
         "rules/tcpa.yaml",
         "rules/state.yaml",
     ];
@@ -314,6 +334,7 @@ fn facts() -> BTreeMap<String, ConnectorFacts> {
     let facts = |kind, vendor: &str, fields: &[&str], effects: &[(&str, &str)]| ConnectorFacts {
         kind,
         vendor: vendor.into(),
+        signal: String::new(),
         fields: fields.iter().map(|f| f.to_string()).collect(),
         purposes: BTreeSet::from(["identity".into(), "billing".into()]),
         effects: effects.iter().map(|(f, c)| (f.to_string(), c.to_string())).collect(),

@@ -10,6 +10,7 @@ pub mod leases;
 pub mod log;
 pub mod model;
 pub mod operate;
+pub mod risk;
 pub mod safe;
 pub mod schedules;
 #[allow(dead_code, reason = "a store without SQL has no statements")]
@@ -97,6 +98,12 @@ macro_rules! on_each {
             what_comes_while_the_one_before_goes_on_is_skipped_or_waits,
             what_is_paused_or_killed_begins_nothing_and_then_does_as_missed_says,
             what_a_node_decided_before_it_died_begins_on_another,
+        );
+        $crate::stories::on_each!(@ $place, risk:
+            a_later_try_by_another_channel_inherits_the_risk_until_it_ends,
+            who_failed_to_prove_it_lately_proves_it_before_anything_is_shown,
+            a_risk_that_is_found_meanwhile_is_weighed_too,
+            an_import_takes_no_risk_back,
         );
         $crate::stories::on_each!(@ $place, contacts:
             a_store_counts_as_a_rule_does,

@@ -39,6 +39,7 @@ pub fn connectors() -> BTreeMap<String, ConnectorFacts> {
     let facts = |kind, fields: &[&str], purposes: &[&str], effects: &[(&str, &str)], name: &str| ConnectorFacts {
         kind,
         vendor: String::new(),
+        signal: String::new(),
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),
         purposes: purposes.iter().map(|purpose| (*purpose).to_owned()).collect(),
         effects: effects.iter().map(|(function, class)| ((*function).to_owned(), (*class).to_owned())).collect(),

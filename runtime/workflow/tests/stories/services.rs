@@ -20,6 +20,7 @@ fn with_a_desk() -> BTreeMap<String, ConnectorFacts> {
     let desk = ConnectorFacts {
         kind: ConnectorKind::Service,
         vendor: String::new(),
+        signal: String::new(),
         fields: ["patient.mobile", "account.balance"].map(str::to_owned).into(),
         purposes: ["billing".to_owned()].into(),
         effects: [("quote".to_owned(), "idempotent".to_owned()), ("look".to_owned(), "pure".to_owned())].into(),

@@ -31,9 +31,9 @@ pub fn path(events: &[Event]) -> Vec<String> {
 pub fn decisions(events: &[Event]) -> Vec<Decided> {
     let facts = events.iter().filter_map(|event| Fact::from_kind_and_data(&event.kind, event.data.clone()).ok());
     let decided = facts.filter_map(|fact| match fact {
-        Fact::ContactDecided { node, decision, .. } | Fact::AssuranceDecided { node, decision, .. } => {
-            no_plain_yes(&node, &decision)
-        }
+        Fact::ContactDecided { node, decision, .. }
+        | Fact::AssuranceDecided { node, decision, .. }
+        | Fact::RiskDecided { node, decision, .. } => no_plain_yes(&node, &decision),
         _ => None,
     });
     decided.collect()

@@ -83,7 +83,8 @@ pub type Script = Box<dyn Fn(&Call, &str) -> Reply + Send + Sync>;
 /// All vendors of a rehearsal.
 pub struct Scripted {
     clock: Arc<StillClock>,
-    connectors: Vec<String>,
+    /// By name, with what a verifier's finding is called.
+    connectors: BTreeMap<String, String>,
     script: Script,
     books: Mutex<Books>,
 }
@@ -100,7 +101,7 @@ struct Books {
 
 impl Scripted {
     /// Vendors behind these connectors.
-    pub fn new(clock: Arc<StillClock>, connectors: Vec<String>, script: Script) -> Scripted {
+    pub fn new(clock: Arc<StillClock>, connectors: BTreeMap<String, String>, script: Script) -> Scripted {
         Scripted { clock, connectors, script, books: Mutex::default() }
     }
 
@@ -193,7 +194,7 @@ fn seen<T>(result: Result<T, Failure>) -> Observed<T> {
 #[async_trait]
 impl Connectors for Scripted {
     fn digests(&self) -> BTreeMap<String, String> {
-        self.connectors.iter().map(|name| (name.clone(), "sha256:rehearsal".to_owned())).collect()
+        self.connectors.keys().map(|name| (name.clone(), "sha256:rehearsal".to_owned())).collect()
     }
 
     async fn send(&self, call: &Call, to: Field, text: Field) -> Observed<String> {
@@ -209,7 +210,8 @@ impl Connectors for Scripted {
 
     async fn check(&self, call: &Call, subject: Field) -> Observed<Signal> {
         let finding = |finding, reason: &str| {
-            seen(Ok(Signal { name: call.connector.clone(), finding, reason: reason.to_owned() }))
+            let name = self.connectors.get(&call.connector).cloned().unwrap_or_default();
+            seen(Ok(Signal { name, finding, reason: reason.to_owned() }))
         };
         match self.reply(call, Some(&subject)) {
             Reply::Does => finding(Finding::Clear, "nothing found"),
