@@ -4,14 +4,17 @@
 //! both can be laid side by side.
 
 mod crash;
+mod flat;
 mod floor;
 mod ground;
+mod idle;
 mod load;
 mod meter;
 mod simulate;
 mod stage;
 mod start;
 mod steps;
+mod timers;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +29,12 @@ pub enum Command {
     /// Executions of ten steps, each one call of a component that answers with 200 bytes: many at once, one at a time,
     /// and many that sleep.
     Steps(steps::Arguments),
+    /// Timers that fire together: how long until all went on.
+    Timers(timers::Arguments),
+    /// What a node costs that has nothing to do beside many parked runs.
+    Idle(idle::Arguments),
+    /// Steps a second beside many finished and parked runs, and in an empty store.
+    Flat(flat::Arguments),
     /// Kill a node at random moments under load, and count what was lost or done twice.
     Crash(crash::Arguments),
     /// Made-up customers through a workflow, as `workflow simulate` plays them.
@@ -40,6 +49,9 @@ pub enum Command {
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
     match command {
         Command::Steps(arguments) => steps::run(arguments).await,
+        Command::Timers(arguments) => timers::run(arguments).await,
+        Command::Idle(arguments) => idle::run(arguments).await,
+        Command::Flat(arguments) => flat::run(arguments).await,
         Command::Crash(arguments) => crash::run(arguments).await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Start(arguments) => start::run(&arguments),

@@ -16,7 +16,7 @@ use super::stage::STEPS;
 /// A step leaves two events in the record, of about this many bytes each.
 const ROW: usize = 800;
 /// Events of one step.
-const ROWS_PER_STEP: usize = 2;
+pub const ROWS_PER_STEP: usize = 2;
 
 /// The floors of one run.
 pub struct Floor {

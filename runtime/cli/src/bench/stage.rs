@@ -47,11 +47,16 @@ pub const STEPS: usize = 10;
 /// The steps of [`Work::Orders`] that order.
 pub const ORDERS: [&str; 2] = ["one", "two"];
 
+/// How long [`Work::Sleep`] waits, in microseconds.
+pub const NAP: Micros = 3_600_000_000;
+
 /// What an execution does.
 #[derive(Clone, Copy)]
 pub enum Work {
     /// [`STEPS`] calls, one after the other.
     Steps,
+    /// One call.
+    Step,
     /// A call, an order at the vendor, a call, an order.
     Orders,
     /// Waits for an hour.
@@ -59,11 +64,12 @@ pub enum Work {
 }
 
 impl Work {
-    const ALL: [Work; 3] = [Work::Steps, Work::Orders, Work::Sleep];
+    const ALL: [Work; 4] = [Work::Steps, Work::Step, Work::Orders, Work::Sleep];
 
     fn name(self) -> &'static str {
         match self {
             Work::Steps => "bench-steps",
+            Work::Step => "bench-step",
             Work::Orders => "bench-orders",
             Work::Sleep => "bench-sleep",
         }
@@ -76,6 +82,7 @@ impl Work {
         };
         let steps: String = match self {
             Work::Steps => (1..=STEPS).map(|n| spin(&format!("step-{n}"))).collect(),
+            Work::Step => spin("step"),
             Work::Orders => ORDERS.map(|id| spin(&format!("before-{id}")) + &order(id)).concat(),
             Work::Sleep => "  - wait: { id: nap, for: 1h }\n".into(),
         };
@@ -147,6 +154,7 @@ impl Kept {
 pub struct Stage {
     /// The engine.
     pub engine: Engine,
+    clock: Arc<StoryClock>,
     kept: Kept,
     keeping_time: JoinHandle<()>,
     who: Who,
@@ -160,7 +168,7 @@ impl Stage {
         let mut files: Files = home::definitions(home)?;
         let opt_out = home::opt_out(&files)?;
         let settings = Settings { sender: BTreeMap::new(), public_url: String::new(), opt_out };
-        let engine = kept.engine(registry.clone(), clock, settings);
+        let engine = kept.engine(registry.clone(), clock.clone(), settings);
         for work in Work::ALL {
             files.insert(format!("{}/workflow.yaml", work.name()), work.text());
             let published = engine.publish(TENANT, &files, work.name(), &registry.connector_facts()).await?;
@@ -173,7 +181,7 @@ impl Stage {
             let engine = engine.clone();
             async move { engine.run().await }
         });
-        Ok(Stage { engine, kept, keeping_time, who: Who { actor: "host".into(), ..Who::default() } })
+        Ok(Stage { engine, clock, kept, keeping_time, who: Who { actor: "host".into(), ..Who::default() } })
     }
 
     /// Starts an execution.
@@ -185,6 +193,31 @@ impl Stage {
     pub async fn is_busy(&self) -> miette::Result<bool> {
         // Those that were started last are shown first, and are the last to be put down.
         Ok(self.engine.store().runs(TENANT, 512).await?.iter().any(|run| run.summary.busy))
+    }
+
+    /// Waits until nothing is under way.
+    pub async fn parked(&self) -> miette::Result<()> {
+        while self.is_busy().await? {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    /// Moves the clock on.
+    pub fn pass(&self, time: Micros) {
+        self.clock.move_to(self.engine.now() + time);
+    }
+
+    /// Whether a run waits for its time that nobody has taken up.
+    pub async fn is_waiting(&self) -> miette::Result<bool> {
+        Ok(self.engine.store().next_wake().await?.is_some())
+    }
+
+    /// Whether the newest executions, so many, have all completed.
+    pub async fn completed(&self, executions: usize) -> miette::Result<bool> {
+        let limit = u32::try_from(executions).unwrap_or(u32::MAX);
+        let runs = self.engine.store().runs(TENANT, limit).await?;
+        Ok(runs.len() == executions && runs.iter().all(|run| run.summary.over && run.summary.at == "completed"))
     }
 
     /// Starts an execution and waits for its end.
@@ -245,7 +278,7 @@ pub async fn spread(stage: &Arc<Stage>, work: Work, n: usize, clients: usize) ->
                 let begun = Instant::now();
                 match work {
                     Work::Sleep => drop(stage.open(work).await?),
-                    Work::Steps | Work::Orders => stage.execute(work).await?,
+                    Work::Steps | Work::Step | Work::Orders => stage.execute(work).await?,
                 }
                 waits.push(begun.elapsed());
             }

@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use selvedge_host::Registry;
@@ -145,9 +144,7 @@ impl Bench {
         let (memory, disk, meter) = (resident(), stage.size().await?, self.ground.meter());
         spread(&stage, Work::Sleep, n, self.arguments.clients).await?;
         let started = meter.stop().wall;
-        while stage.is_busy().await? {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        stage.parked().await?;
         let spent = meter.stop();
         let each = |total: u64| round(total as f64 / n.max(1) as f64);
         let mut fields = spent.fields(n);
