@@ -91,9 +91,9 @@ impl Engine {
         node: &Node,
         place: Place,
     ) -> Result<(), EngineError> {
-        let (customer, version) = self.inner.values.customer(&turn.run.id.tenant, &turn.run.customer).await?;
-        // A risk that another interaction finds before this is durable has to be weighed as well.
-        version.into_iter().for_each(|version| turn.rests_on(version));
+        // What is durable by now. The commit does not rest on it: what this turn learnt before, such as the outcome of a
+        // check, must not be lost because something else of the customer changed.
+        let (customer, _) = self.inner.values.customer(&turn.run.id.tenant, &turn.run.customer).await?;
         let run = &turn.run;
         let heard = run.signals.iter().map(|(signal, (finding, at))| (signal.as_str(), of(*finding), *at));
         // Where none failed lately, it is no silence: we would know.
