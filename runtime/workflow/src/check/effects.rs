@@ -78,7 +78,7 @@ fn effects(context: &Context<'_>, findings: &mut Findings) {
 /// workflow can.
 fn narrowed(context: &Context<'_>, findings: &mut Findings) {
     let rank = |class: &str| CALL_CLASSES.iter().position(|known| *known == class);
-    for step in &context.workflow.steps {
+    for step in context.workflow.every_step() {
         let Kind::Call(call) = &step.kind else { continue };
         let Some(class) = &call.class else { continue };
         let Some((installed, facts)) = context.fitting(&call.through.value, ConnectorKind::Service) else { continue };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::house::{NAME, WORKFLOW, connectors, files_with, step, told};
+use crate::ways::choose;
 use selvedge_workflow::plan::Op;
 use selvedge_workflow::{Checked, ConnectorFacts, ConnectorKind, compile};
 
@@ -92,6 +93,10 @@ fn a_workflow_narrows_an_effect_class_and_never_widens_it() {
         W136 workflows/healthcare-balance/workflow.yaml:34:14: `desk` says that `quote` is idempotent, which `pure` widens
           help: remove the line, or write one of `idempotent`, `never-retry`
         ");
+    // Wherever the step stands.
+    let hidden = choose("account.balance > '50.00 USD'", &QUOTE.replace("class: never-retry", "class: pure"), "");
+    let refused = check(&hidden).map(|_| ()).unwrap_err();
+    assert!(refused.contains("W136") && refused.contains("which `pure` widens"), "{refused}");
     // A service has nobody to ask what became of a key.
     insta::assert_snapshot!(changed("class: never-retry", "class: reconcile"), @r"
         W104 workflows/healthcare-balance/workflow.yaml:34:14: `class` should be one of `pure`, `idempotent`, `never-retry`; found the text `reconcile`
