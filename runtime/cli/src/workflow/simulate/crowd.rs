@@ -32,6 +32,8 @@ const PLACES: [(i64, (&str, &str)); 6] = [
 /// Of a thousand customers: these agreed to texts about it, these once said stop.
 const AGREED: i64 = 930;
 const STOPPED: i64 = 20;
+/// A customer has one to so many items of a list.
+const MOST_ITEMS: i64 = 3;
 
 /// What a vendor does, of a thousand calls, by what it is.
 const CHANNEL: [(i64, Reply); 5] =
@@ -106,7 +108,14 @@ impl Walk {
             ..CustomerState::default()
         };
         let ours = definition.dictionary.fields.iter().filter(|(_, info)| info.source == Source::Customer);
-        let fields = ours.map(|(path, info)| (path.clone(), value(info.ty, number, &mut chance))).collect();
+        // A list takes no chance from what came before there were lists: the same seed gives the same sums.
+        let mut items = Chance::named(u64::from(number), "items");
+        let count = items.between(1, MOST_ITEMS + 1);
+        let fields = ours.flat_map(|(path, info)| match info.list {
+            true => (1..=count).map(|n| (format!("{path}#{n}"), value(info.ty, number, &mut items))).collect(),
+            false => vec![(path.clone(), value(info.ty, number, &mut chance))],
+        });
+        let fields = fields.collect();
         let cast = Cast { sender: BTreeMap::new(), customer, fields };
         Walk { calls, name: format!("c_{number}"), cast, chance, id: None, intent: None }
     }
