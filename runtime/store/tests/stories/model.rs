@@ -171,18 +171,18 @@ async fn deliver(store: &impl Journal, run: &mut Known, dedupe: u8) {
     }
 }
 
+/// Who waits longest comes first; among those that wait equally long any may.
 async fn claim(store: &impl Journal, model: &mut [Known], limit: u32) {
-    let mut waiting: Vec<(i64, RunId)> =
-        model.iter().filter_map(|run| Some((run.waits_since()?, run.id().clone()))).collect();
-    waiting.sort();
-    waiting.truncate(limit as usize);
-    let claims = store.claim(NOW, limit).await.unwrap();
-    let claimed: Vec<&RunId> = claims.iter().map(|claim| &claim.id).collect();
-    assert_eq!(claimed, waiting.iter().map(|(_, id)| id).collect::<Vec<_>>());
-    for claim in &claims {
+    let mut longest: Vec<i64> = model.iter().filter_map(Known::waits_since).collect();
+    longest.sort();
+    longest.truncate(limit as usize);
+    let mut claimed = vec![];
+    for claim in store.claim(NOW, limit).await.unwrap() {
         let run = model.iter_mut().find(|run| *run.id() == claim.id).unwrap();
+        claimed.push(run.waits_since().unwrap());
         run.lease = Some(claim.lease);
     }
+    assert_eq!(claimed, longest);
 }
 
 async fn same(store: &(impl Journal + Log), model: &[Known]) {
