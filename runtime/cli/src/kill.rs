@@ -1,6 +1,8 @@
 //! `selvedge kill …`: kill switches of a data folder, beside the node that may run in it. Nothing within reach leaves
 //! once the command is done: the node compares its switches with the store's in the transaction of each intent.
 
+mod prove;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -33,6 +35,9 @@ pub enum Command {
         #[arg(long)]
         data: Option<PathBuf>,
     },
+    /// Prove that nothing left behind a switch, from a data folder or from the file that such a proof wrote. Exit code 0:
+    /// proved; 3: not.
+    Prove(prove::ToProve),
     /// Lift a switch; the runs that it halted go on.
     Lift {
         /// `kill-3`, as `list` shows it.
@@ -91,6 +96,7 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Vendor(to_stop) => stop(Over::Vendor, to_stop).await,
         Command::Channel(to_stop) => stop(Over::Channel, to_stop).await,
         Command::Tenant(to_stop) => stop(Over::Tenant, to_stop).await,
+        Command::Prove(to_prove) => prove::run(to_prove).await,
         Command::List { json, data } => list(&data_or_demo(data)?, json).await,
         Command::Lift { switch, act } => {
             let Beside { engine, tenant, .. } = Beside::open(&act.data()?).await?;

@@ -112,19 +112,25 @@ async fn export(
     Ok(ExitCode::SUCCESS)
 }
 
+/// The bytes of a file that has no more than `limit` of them.
+pub fn read(file: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
+    let size = std::fs::metadata(file).map_err(|e| Failure::read(file, &e))?.len();
+    if size > limit as u64 {
+        let why = format!("it has {size} bytes, the limit is {limit}");
+        return Err(Failure::File { path: file.display().to_string(), what: "read", why });
+    }
+    std::fs::read(file).map_err(|e| Failure::read(file, &e))
+}
+
 /// Reads a pack and checks it. The outer error: it could not be read; the inner: it does not hold.
 fn check(file: &Path, key: Option<&str>) -> miette::Result<Result<Verified, selvedge_record::Fault>> {
-    let size = std::fs::metadata(file).map_err(|e| Failure::read(file, &e))?.len();
-    if size > MAX_PACK_BYTES as u64 {
-        let why = format!("it has {size} bytes, the limit is {MAX_PACK_BYTES}");
-        return Err(Failure::File { path: file.display().to_string(), what: "read", why }.into());
-    }
-    let bytes = std::fs::read(file).map_err(|e| Failure::read(file, &e))?;
+    let bytes = read(file, MAX_PACK_BYTES)?;
     let key = key.map(read_key).transpose()?;
     Ok(selvedge_record::pack::verify(&bytes, key.as_ref()))
 }
 
-fn read_key(given: &str) -> Result<LogVerifier, Failure> {
+/// A public key, or the one in a file.
+pub fn read_key(given: &str) -> Result<LogVerifier, Failure> {
     let text = std::fs::read_to_string(given).unwrap_or_else(|_| given.to_owned());
     text.trim().parse().map_err(|_| Failure::NoKey { given: given.into() })
 }
@@ -156,7 +162,8 @@ fn verify(file: &Path, key: Option<&str>, json: bool) -> miette::Result<ExitCode
     }
 }
 
-fn refuse(file: &Path, fault: &selvedge_record::Fault, json: bool) -> miette::Result<ExitCode> {
+/// Says where a file stops being true.
+pub fn refuse(file: &Path, fault: &selvedge_record::Fault, json: bool) -> miette::Result<ExitCode> {
     if json {
         say!(
             "{}",

@@ -343,6 +343,16 @@ pub enum EngineError {
         /// The id.
         switch: String,
     },
+    /// A switch that nobody set, or a stretch of the log that does not begin with it.
+    #[error("there is no switch `{switch}` to prove anything about")]
+    #[diagnostic(
+        code(E524),
+        help("`selvedge kill list` shows all switches; a file must be one that `kill prove -o` wrote")
+    )]
+    NeverSet {
+        /// The id.
+        switch: String,
+    },
     /// A record that cannot be folded, or another impossibility: a defect of Selvedge itself.
     #[error("{what}")]
     #[diagnostic(code(E599), help("this is a defect: keep the data folder and report it with the code and this line"))]

@@ -56,17 +56,7 @@ impl Engine {
         let Some(&last) = record.len().checked_sub(1).and_then(|last| places.get(last)) else {
             return Err(EngineError::NoSuchInteraction { interaction: id.interaction.clone() });
         };
-        let found = self.store().checkpoint_over(last).await?;
-        let (size, note) = match found {
-            Some(found) => found,
-            None => {
-                self.checkpoint().await?;
-                let signed = self.store().checkpoint_over(last).await?;
-                signed.ok_or_else(|| EngineError::Broken {
-                    what: "a checkpoint that was just signed is not in the store".into(),
-                })?
-            }
-        };
+        let (size, note) = self.signed_over(last).await?;
         let tree = Tree::new(&self.store().leaves(size).await?);
         let proved = |(stored, index): (Stored, u64)| PackEvent {
             proof: tree.inclusion_proof(index),
@@ -93,6 +83,17 @@ impl Engine {
             events,
         };
         Ok(selvedge_record::pack::write(&source, &self.inner.parts.log_key)?)
+    }
+
+    /// The oldest checkpoint that covers a place in the log, with its size; where there is none, one is signed.
+    pub(crate) async fn signed_over(&self, place: u64) -> Result<(u64, String), EngineError> {
+        if let Some(found) = self.store().checkpoint_over(place).await? {
+            return Ok(found);
+        }
+        self.checkpoint().await?;
+        let signed = self.store().checkpoint_over(place).await?;
+        signed
+            .ok_or_else(|| EngineError::Broken { what: "a checkpoint that was just signed is not in the store".into() })
     }
 
     async fn openings(&self, id: &RunId, open: &[String]) -> Result<Vec<Opening>, EngineError> {

@@ -11,8 +11,11 @@
 //! Read first: [`Board::stopping`]. Absent on purpose: messages between nodes. The store is where they meet.
 
 mod kill;
+pub mod prove;
+mod silence;
 
 pub(crate) use kill::a_reason;
+pub use kill::is_id;
 
 use std::fmt;
 use std::str::FromStr;

@@ -19,6 +19,7 @@ use crate::{Checkpoint, Event, Fault, Hash, LogKey, LogVerifier, RecordError, ca
 
 mod chain;
 mod rows;
+pub mod stretch;
 mod verify;
 
 pub use verify::verify;
@@ -183,6 +184,9 @@ fn fault(code: &'static str, line: usize, place: impl Into<String>, what: impl I
         "R323" => "verify with the key that the operator published; if that one fails, the file is not theirs",
         "R324" | "R325" | "R326" | "R327" | "R328" | "R332" => {
             "the file was altered after it was sealed: ask the operator for a fresh export and compare this line"
+        }
+        "R333" | "R334" => {
+            "an event was left out or altered: nothing can be said about what is not there; ask the operator for a fresh file"
         }
         "R329" => "the definitions in force must travel with the events: ask the operator for a fresh export",
         "R330" => "the value shown here is not the one that the event committed to: do not rely on it",

@@ -166,7 +166,10 @@ impl ServerError {
 
 fn engine_status(error: &EngineError) -> StatusCode {
     match error {
-        EngineError::NoSuchInteraction { .. } | EngineError::NoSuchSwitch { .. } | EngineError::NoCampaign { .. } => {
+        EngineError::NoSuchInteraction { .. }
+        | EngineError::NoSuchSwitch { .. }
+        | EngineError::NeverSet { .. }
+        | EngineError::NoCampaign { .. } => {
             StatusCode::NOT_FOUND
         }
         EngineError::NotPublished { .. }

@@ -281,6 +281,8 @@ pub trait Switchboard: Send + Sync {
 pub trait Log: Send + Sync {
     /// Where the events of a record stand in the log, in their order.
     async fn places(&self, id: &RunId) -> Result<Vec<u64>, StoreError>;
+    /// The records, of all tenants, that have an event at the place `index` of the log or behind it.
+    async fn written_since(&self, index: u64) -> Result<Vec<RunId>, StoreError>;
     /// The right edge of the tree.
     async fn frontier(&self) -> Result<Frontier, StoreError>;
     /// Leaf hashes `0..size`.

@@ -22,7 +22,7 @@ use crate::turn::Turn;
 /// How often another writer may be quicker.
 const MAX_TRIES: u32 = 5;
 /// How long a kill waits for effects under way; a call of a connector ends before that.
-const WAIT: Micros = 15_000_000;
+pub(super) const WAIT: Micros = 15_000_000;
 /// How often it looks.
 const LOOK: Micros = 20_000;
 /// How often a node looks for switches that another one set.
@@ -79,9 +79,7 @@ impl Engine {
         let fact = SwitchFact::Lifted { switch: switch.into(), reason: a_reason(reason)? };
         let lifted = self.add_to_board(tenant, who, Some(switch), |board| {
             let set = board.switches.iter().any(|s| s.id == switch && s.lifted.is_none());
-            // Anything may have been given as an id; only what looks like one is repeated.
-            let shown = if is_id(switch) { switch } else { "as given" };
-            if set { Ok(fact.clone()) } else { Err(EngineError::NoSuchSwitch { switch: shown.into() }) }
+            if set { Ok(fact.clone()) } else { Err(EngineError::NoSuchSwitch { switch: shown_id(switch).into() }) }
         });
         lifted.await?;
         self.inner.news.notify_one();
@@ -329,7 +327,13 @@ pub(crate) fn a_reason(given: &str) -> Result<String, EngineError> {
     if good { Ok(reason.to_owned()) } else { Err(EngineError::NoReason) }
 }
 
-fn is_id(text: &str) -> bool {
+/// Anything may have been given as an id; only what looks like one is repeated.
+pub(super) fn shown_id(given: &str) -> &str {
+    if is_id(given) { given } else { "as given" }
+}
+
+/// Whether a text looks like the id of a switch: `kill-3`.
+pub fn is_id(text: &str) -> bool {
     text.strip_prefix("kill-").is_some_and(|n| (1..=20).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()))
 }
 

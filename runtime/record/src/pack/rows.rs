@@ -5,16 +5,36 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::verify::printable;
-use super::{MAX_LINE_BYTES, MAX_LINE_DEPTH, MAX_LINES, MAX_PACK_BYTES, Opening, fault};
+use super::{MAX_LINE_BYTES, MAX_LINE_DEPTH, MAX_LINES, Opening, fault};
 use crate::{Event, Fault, Hash, canonical, event};
 
-/// A line of a pack by what it holds.
+/// A line of a pack, or of a stretch of the log, by what it holds.
 pub enum Row {
     Manifest(Manifest),
     Event(Box<EventRow>),
     Control { digest: String, files: BTreeMap<String, String> },
     Opening(Opening),
     Seal(Seal),
+    Stretch(Begin),
+    Leaf { index: u64, leaf: Leaf },
+}
+
+/// The first line of a stretch of the log.
+pub struct Begin {
+    pub format: String,
+    pub tenant: String,
+    pub about: String,
+    pub from: u64,
+    pub edge: Vec<Hash>,
+    pub places: u64,
+    pub key: String,
+    pub checkpoint: String,
+}
+
+/// What a stretch shows of a place: its event, or of another tenant's only the hash.
+pub enum Leaf {
+    Open(Box<Event>),
+    Closed(Hash),
 }
 
 pub struct Manifest {
@@ -54,6 +74,20 @@ impl Row {
         }
     }
 
+    pub fn as_event(&self) -> Option<&EventRow> {
+        match self {
+            Row::Event(row) => Some(row),
+            _ => None,
+        }
+    }
+
+    pub fn as_leaf(&self) -> Option<(u64, &Leaf)> {
+        match self {
+            Row::Leaf { index, leaf } => Some((*index, leaf)),
+            _ => None,
+        }
+    }
+
     pub fn as_seal(&self) -> Option<&Seal> {
         match self {
             Row::Seal(seal) => Some(seal),
@@ -65,11 +99,11 @@ impl Row {
 /// A line that cannot be read: its code and why.
 pub type Unreadable = (&'static str, String);
 
-/// All lines of a pack, each readable or not. Errors: R320.
-pub fn read(bytes: &[u8]) -> Result<Vec<Result<Row, Unreadable>>, Fault> {
+/// All lines of a file of at most `limit` bytes, each readable or not. Errors: R320.
+pub fn read(bytes: &[u8], limit: usize) -> Result<Vec<Result<Row, Unreadable>>, Fault> {
     let whole = |line, what| fault("R320", line, "the file", what);
-    if bytes.len() > MAX_PACK_BYTES {
-        return Err(whole(1, format!("it has {} bytes, the limit is {MAX_PACK_BYTES}", bytes.len())));
+    if bytes.len() > limit {
+        return Err(whole(1, format!("it has {} bytes, the limit is {limit}", bytes.len())));
     }
     if bytes.is_empty() {
         return Err(whole(1, "it is empty".to_owned()));
@@ -124,6 +158,10 @@ fn shape(fields: Map<String, Value>) -> Result<Row, String> {
                 signature: seal.text("signature")?,
             }))
         })
+    } else if fields.has("leaf") {
+        fields.inside("leaf", leaf)
+    } else if fields.has("stretch") {
+        fields.inside("stretch", begin).map(Row::Stretch)
     } else {
         manifest(&mut fields).map(Row::Manifest)
     }?;
@@ -147,11 +185,34 @@ fn manifest(fields: &mut Fields) -> Result<Manifest, String> {
     Ok(manifest)
 }
 
+fn begin(fields: &mut Fields) -> Result<Begin, String> {
+    let begin = Begin {
+        format: fields.text("format")?,
+        tenant: fields.text("tenant")?,
+        about: fields.text("about")?,
+        from: fields.number("from")?,
+        edge: fields.list("edge", |item| item.as_str()?.parse().ok())?,
+        places: fields.number("places")?,
+        key: fields.text("key")?,
+        checkpoint: fields.text("checkpoint")?,
+    };
+    if !event::is_name(&begin.tenant) || !event::is_name(&begin.about) {
+        return Err("its tenant or what it is about is not a name".to_owned());
+    }
+    Ok(begin)
+}
+
+fn leaf(fields: &mut Fields) -> Result<Row, String> {
+    let leaf = match fields.has("hash") {
+        true => Leaf::Closed(fields.hash("hash")?),
+        false => Leaf::Open(Box::new(fields.event()?)),
+    };
+    Ok(Row::Leaf { index: fields.number("index")?, leaf })
+}
+
 fn event_row(fields: &mut Fields) -> Result<EventRow, String> {
-    let value = fields.take("event")?;
-    let text = serde_jcs::to_string(&value).map_err(|error| error.to_string())?;
     Ok(EventRow {
-        event: Event::parse(&text).map_err(|error| error.to_string())?,
+        event: fields.event()?,
         index: fields.number("index")?,
         proof: fields.list("proof", |item| item.as_str()?.parse().ok())?,
     })
@@ -176,6 +237,11 @@ impl Fields {
 
     fn take(&mut self, name: &str) -> Result<Value, String> {
         self.0.swap_remove(name).ok_or_else(|| format!("`{name}` is missing"))
+    }
+
+    fn event(&mut self) -> Result<Event, String> {
+        let text = serde_jcs::to_string(&self.take("event")?).map_err(|error| error.to_string())?;
+        Event::parse(&text).map_err(|error| error.to_string())
     }
 
     fn text(&mut self, name: &str) -> Result<String, String> {

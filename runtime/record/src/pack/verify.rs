@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
 use super::chain::{Chain, line_of, place};
 use super::rows::{self, Manifest, Row, Seal, Unreadable};
-use super::{FORMAT, Opening, Verified, commitment, control_digest, fault, seal_message};
+use super::{FORMAT, MAX_PACK_BYTES, Opening, Verified, commitment, control_digest, fault, seal_message};
 use crate::{Checkpoint, Event, Fault, Hash, LogVerifier};
 
 /// Checks a pack. With a trusted key it must be sealed by that key; without one, the key in the manifest is
@@ -17,9 +17,9 @@ use crate::{Checkpoint, Event, Fault, Hash, LogVerifier};
 ///
 /// Errors: the first line that does not hold, R320 to R332. No input makes it panic.
 pub fn verify(bytes: &[u8], trusted: Option<&LogVerifier>) -> Result<Verified, Fault> {
-    let rows = rows::read(bytes)?;
+    let rows = rows::read(bytes, MAX_PACK_BYTES)?;
     let manifest = manifest(&rows)?;
-    let (key, checkpoint) = opened(manifest, trusted)?;
+    let (key, checkpoint) = opened(&manifest.key, &manifest.checkpoint, trusted)?;
     let counts_agree = matches!(rows.last(), Some(Ok(Row::Seal(seal))) if seal.lines == rows.len() as u64 - 1);
 
     Chain { rows: &rows, manifest, checkpoint: &checkpoint, counts_agree }.check()?;
@@ -49,28 +49,30 @@ fn manifest(rows: &[Result<Row, Unreadable>]) -> Result<&Manifest, Fault> {
 }
 
 /// The key to believe, and what the log committed itself to.
-fn opened(manifest: &Manifest, trusted: Option<&LogVerifier>) -> Result<(LogVerifier, Checkpoint), Fault> {
-    let key: LogVerifier =
-        manifest.key.parse().map_err(|error| fault("R322", 1, "manifest", format!("in `key`: {error}")))?;
+pub(super) fn opened(
+    key: &str,
+    checkpoint: &str,
+    trusted: Option<&LogVerifier>,
+) -> Result<(LogVerifier, Checkpoint), Fault> {
+    let key: LogVerifier = key.parse().map_err(|error| fault("R322", 1, "manifest", format!("in `key`: {error}")))?;
     if trusted.is_some_and(|trusted| *trusted != key) {
         return Err(fault("R323", 1, "manifest", "the file names another key than the one to be trusted"));
     }
-    let checkpoint = key
-        .open(&manifest.checkpoint)
-        .map_err(|error| fault("R322", 1, "manifest", format!("in `checkpoint`: {error}")))?;
+    let checkpoint =
+        key.open(checkpoint).map_err(|error| fault("R322", 1, "manifest", format!("in `checkpoint`: {error}")))?;
     Ok((key, checkpoint))
 }
 
-/// The lines after the events.
-struct Rest<'a> {
-    rows: &'a [Result<Row, Unreadable>],
+/// Lines that are taken one after the other.
+pub(super) struct Rest<'a> {
+    pub rows: &'a [Result<Row, Unreadable>],
     /// Index of the next row; its line is one more.
-    next: usize,
+    pub next: usize,
 }
 
 impl<'a> Rest<'a> {
     /// The next row when `pick` wants it, with its line.
-    fn take<T>(&mut self, pick: impl Fn(&'a Row) -> Option<T>) -> Option<(usize, T)> {
+    pub fn take<T>(&mut self, pick: impl Fn(&'a Row) -> Option<T>) -> Option<(usize, T)> {
         let picked = pick(self.rows.get(self.next)?.as_ref().ok()?)?;
         self.next += 1;
         Some((self.next, picked))
@@ -163,7 +165,7 @@ fn openings(rest: &mut Rest<'_>, rows: &[Result<Row, Unreadable>]) -> Result<Vec
 }
 
 /// The last line: signed over all bytes above it.
-fn seal(rest: &mut Rest<'_>, bytes: &[u8], key: &LogVerifier) -> Result<(), Fault> {
+pub(super) fn seal(rest: &mut Rest<'_>, bytes: &[u8], key: &LogVerifier) -> Result<(), Fault> {
     let Some((line, seal)) = rest.take(Row::as_seal) else {
         return Err(unexpected(rest));
     };
@@ -191,7 +193,7 @@ fn seal(rest: &mut Rest<'_>, bytes: &[u8], key: &LogVerifier) -> Result<(), Faul
 }
 
 /// The next line is not what may stand there.
-fn unexpected(rest: &Rest<'_>) -> Fault {
+pub(super) fn unexpected(rest: &Rest<'_>) -> Fault {
     let line = rest.next + 1;
     match rest.rows.get(rest.next) {
         None => fault("R331", line, "seal", "the file ends without its seal"),

@@ -119,6 +119,9 @@ impl Log for Away {
     async fn places(&self, _: &RunId) -> Result<Vec<u64>, StoreError> {
         away()
     }
+    async fn written_since(&self, _: u64) -> Result<Vec<RunId>, StoreError> {
+        away()
+    }
     async fn frontier(&self) -> Result<Frontier, StoreError> {
         away()
     }

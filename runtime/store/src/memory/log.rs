@@ -14,6 +14,12 @@ impl Log for MemoryStore {
         Ok(self.tables().records.get(id).into_iter().flatten().map(|event| event.place).collect())
     }
 
+    async fn written_since(&self, index: u64) -> Result<Vec<RunId>, StoreError> {
+        let tables = self.tables();
+        let reaches = |events: &Vec<super::Event>| events.last().is_some_and(|event| event.place >= index);
+        Ok(tables.records.iter().filter(|(_, events)| reaches(events)).map(|(id, _)| id.clone()).collect())
+    }
+
     async fn frontier(&self) -> Result<Frontier, StoreError> {
         Ok(self.tables().edge.clone())
     }

@@ -8,7 +8,7 @@ use selvedge_record::{Frontier, Hash};
 use sqlx::{Connection, PgConnection, PgExecutor};
 
 use super::{PostgresStore, unavailable};
-use crate::rows::{Cells, as_i64};
+use crate::rows::{Cells, as_i64, run_id};
 
 /// How many turns get their place in one transaction.
 const BATCH: i64 = 4096;
@@ -28,6 +28,16 @@ impl Log for PostgresStore {
         let turns = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(self.pool()).await;
         let turns = turns.map_err(unavailable("read the log"))?;
         Ok(turns.iter().flat_map(|turn| (turn.count("first")..).take(turn.count("leaves") as usize)).collect())
+    }
+
+    async fn written_since(&self, index: u64) -> Result<Vec<RunId>, StoreError> {
+        self.sequence().await?;
+        // A turn stands where its first event does; the one that reaches over the place began before it.
+        let sql = "SELECT DISTINCT tenant, interaction FROM leaves \
+                   WHERE first >= coalesce((SELECT max(first) FROM leaves WHERE first <= $1), 0) \
+                   AND first + octet_length(hashes) / 32 > $1 ORDER BY 1, 2";
+        let rows = sqlx::query(sql).bind(as_i64(index)).fetch_all(self.pool()).await;
+        Ok(rows.map_err(unavailable("read the log"))?.iter().map(run_id).collect())
     }
 
     async fn frontier(&self) -> Result<Frontier, StoreError> {

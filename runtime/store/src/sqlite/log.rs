@@ -6,7 +6,7 @@ use selvedge_engine::ports::store::{Log, RunId};
 use selvedge_record::{Frontier, Hash};
 use sqlx::{Row, SqliteConnection, SqliteExecutor};
 
-use super::journal::as_i64;
+use super::journal::{as_i64, run_id};
 use super::{SqliteStore, unavailable};
 
 #[async_trait]
@@ -16,6 +16,12 @@ impl Log for SqliteStore {
         let places = sqlx::query_scalar(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(&self.read).await;
         let places: Vec<i64> = places.map_err(unavailable("read the log"))?;
         Ok(places.into_iter().map(|place| u64::try_from(place).unwrap_or(0)).collect())
+    }
+
+    async fn written_since(&self, index: u64) -> Result<Vec<RunId>, StoreError> {
+        let sql = "SELECT DISTINCT tenant, interaction FROM events WHERE idx >= ? ORDER BY tenant, interaction";
+        let rows = sqlx::query(sql).bind(as_i64(index)).fetch_all(&self.read).await;
+        Ok(rows.map_err(unavailable("read the log"))?.iter().map(run_id).collect())
     }
 
     async fn frontier(&self) -> Result<Frontier, StoreError> {

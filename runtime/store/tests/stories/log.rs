@@ -81,3 +81,23 @@ pub async fn the_first_checkpoint_of_a_size_stays<P: Place>(place: P) {
     store.put_checkpoint(3, "second").await.unwrap();
     assert_eq!(place.open().await.checkpoint_over(0).await.unwrap(), Some((3, "first".into())));
 }
+
+pub async fn the_records_behind_a_place_are_known<P: Place>(place: P) {
+    let store = place.open().await;
+    let mut authors = ["int_1", "int_2", "int_3"].map(Author::new);
+    for (author, events) in [(0, 3), (1, 2), (0, 1), (2, 4)] {
+        store.commit(authors[author].turn(events)).await.unwrap();
+        store.frontier().await.unwrap();
+    }
+    for (index, expected) in [(0, "1 2 3"), (4, "1 2 3"), (5, "1 3"), (6, "3"), (9, "3"), (10, "")] {
+        let mut written: Vec<String> = store
+            .written_since(index)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|id| id.interaction.replace("int_", ""))
+            .collect();
+        written.sort();
+        assert_eq!(written.join(" "), expected, "behind {index}");
+    }
+}

@@ -10,6 +10,7 @@ pub mod leases;
 pub mod log;
 pub mod model;
 pub mod operate;
+pub mod prove;
 pub mod risk;
 pub mod safe;
 pub mod schedules;
@@ -45,6 +46,7 @@ macro_rules! on_each {
             opening_many_times_at_once_makes_one_store,
             the_oldest_checkpoint_that_covers_is_given,
             the_first_checkpoint_of_a_size_stays,
+            the_records_behind_a_place_are_known,
         );
         $crate::stories::on_each!(@ $place, inbox:
             a_signal_counts_once_even_after_it_was_answered,
@@ -104,6 +106,16 @@ macro_rules! on_each {
             who_failed_to_prove_it_lately_proves_it_before_anything_is_shown,
             a_risk_that_is_found_meanwhile_is_weighed_too,
             an_import_takes_no_risk_back,
+        );
+        $crate::stories::on_each!(@ $place, prove:
+            nothing_left_behind_a_switch_and_the_last_before_it_is_named,
+            what_was_under_way_is_told_with_what_became_of_it,
+            an_effect_of_which_nobody_knows_is_a_doubt,
+            it_ends_where_the_switch_was_lifted,
+            an_intent_behind_it_is_found_whatever_its_epoch,
+            a_disclosure_behind_a_stopped_workflow_is_found,
+            another_tenant_s_places_are_closed_and_stand_against_it,
+            an_unsettled_switch_proves_nothing_and_an_unknown_one_is_refused,
         );
         $crate::stories::on_each!(@ $place, contacts:
             a_store_counts_as_a_rule_does,
