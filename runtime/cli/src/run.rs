@@ -45,6 +45,14 @@ pub enum Command {
     Cancel(OfRun),
     /// Try now what is put off, ask now about what is unclear.
     Retry(OfRun),
+    /// Have it go on in another definition of its workflow; refused where what was proved of that one would not hold.
+    Move {
+        /// `latest`, or the digest of one that was published.
+        #[arg(long, value_name = "DIGEST")]
+        to: String,
+        #[command(flatten)]
+        run: OfRun,
+    },
     /// Say what became of an effect that waits for a person.
     Decide {
         /// It was done; the vendor's reference.
@@ -74,6 +82,7 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Resume(run) => leave(run, Act::Resume).await,
         Command::Cancel(run) => leave(run, Act::Cancel).await,
         Command::Retry(run) => leave(run, Act::Retry).await,
+        Command::Move { to, run } => leave(run, Act::Move(to)).await,
         Command::Decide { done, run, .. } => leave(run, done.map_or(Act::NotDone, Act::Done)).await,
     }
 }

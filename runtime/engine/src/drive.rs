@@ -17,11 +17,12 @@ use crate::engine::{Engine, Held, Slot, lock};
 use crate::error::{EngineError, StoreError};
 use crate::fact::{Fact, Moment};
 use crate::flight::Flight;
+use crate::operate::Act;
 use crate::ports::store::{Asked, Commit, Lease, RunId, Stored};
 use crate::ports::{Access, Micros};
 use crate::risk;
 use crate::run::Run;
-use crate::signal::{Delivered, Who};
+use crate::signal::{Delivered, Signal, Who};
 use crate::turn::Turn;
 
 /// How many inbox entries one look takes in.
@@ -121,13 +122,21 @@ impl Engine {
     }
 
     async fn go(&self, slot: &Slot, lease: Lease, run: Run, flight: &mut Flight) -> Result<Run, EngineError> {
-        let definition = self.definition(&run.id.tenant, &run.workflow, &run.controls).await?;
-        let plan = &definition.plan;
-        let mut turn = Turn::new(run, lease, &plan.purpose);
+        let mut definition = self.definition(&run.id.tenant, &run.workflow, &run.controls).await?;
+        let mut turn = Turn::new(run, lease, &definition.plan.purpose);
         loop {
+            if turn.run.controls != definition.digest {
+                definition = self.definition(&turn.run.id.tenant, &turn.run.workflow, &turn.run.controls).await?;
+                turn.purpose.clone_from(&definition.plan.purpose);
+            }
+            let plan = &definition.plan;
+            let class_of = |connector: &str, function: &str| definition.class_of(connector, function);
             let again = std::mem::take(&mut turn.taken_back);
             if slot.mail.swap(false, Ordering::AcqRel) || again {
                 self.take_mail(slot, &definition, &mut turn).await?;
+                if turn.run.controls != definition.digest {
+                    continue;
+                }
             }
             if turn.len() >= MAX_EVENTS && !self.flush(&mut turn).await? {
                 continue;
@@ -256,6 +265,18 @@ impl Engine {
             }
             let delivered: Delivered =
                 serde_json::from_str(&entry.body).map_err(|e| EngineError::Broken { what: e.to_string() })?;
+            if let Signal::Operate { act: Act::Move(_), .. } = &delivered.signal {
+                // It looks at the record, which must be whole.
+                if !self.flush(turn).await? {
+                    return Ok(());
+                }
+                let moved = self.moved(&turn.run, &delivered).await?;
+                turn.add_all(&delivered.who, delivered.at, moved.into_iter().collect())?;
+                turn.consume(entry.number);
+                // What came after it is taken in by the definition that is in force then.
+                slot.mail.store(true, Ordering::Release);
+                return Ok(());
+            }
             let facts = decide::on_signal(&definition.plan, &turn.run, &delivered)?;
             if let (Some((value, sealed)), false) = (delivered.signal.brings(), facts.is_empty()) {
                 let blob = crate::values::from_base64(sealed)?;

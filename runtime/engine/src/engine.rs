@@ -289,14 +289,12 @@ impl Engine {
         who: &Who,
         now: Micros,
     ) -> Result<Turn, EngineError> {
-        let pinned = self.inner.parts.connectors.digests();
-        let uses = definition.into_iter().flat_map(|definition| definition.plan.uses.values());
         let fact = Fact::Opened {
             workflow: workflow.into(),
             customer: customer.into(),
             channel: channel.into(),
             by: who.actor.clone(),
-            connectors: uses.filter_map(|name| Some((name.clone(), pinned.get(name)?.clone()))).collect(),
+            connectors: definition.map_or_else(BTreeMap::new, |definition| self.pinned(definition)),
             next: definition
                 .and_then(|definition| definition.plan.nodes.first())
                 .map_or_else(|| "end:completed".into(), |node| node.name.clone()),

@@ -343,6 +343,20 @@ pub enum EngineError {
         /// The id.
         switch: String,
     },
+    /// The other definition is none for this run.
+    #[error("the run cannot be moved: at `{at}`, {why}")]
+    #[diagnostic(
+        code(E525),
+        help(
+            "let it end by the definition that it has, or pause it and see later; `selvedge workflow diff` shows what differs. Nothing was changed"
+        )
+    )]
+    CannotMove {
+        /// The node at which it shows.
+        at: String,
+        /// Why.
+        why: String,
+    },
     /// A switch that nobody set, or a stretch of the log that does not begin with it.
     #[error("there is no switch `{switch}` to prove anything about")]
     #[diagnostic(

@@ -261,6 +261,20 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// A person moved it to another definition of its workflow.
+    #[serde(rename = "run.moved")]
+    Moved {
+        /// Who, and as what.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The digest of the definition so far.
+        from: String,
+        /// The digest of the one that it goes by from here on.
+        to: String,
+        /// The digest of each connector that it may call from here on.
+        connectors: BTreeMap<String, String>,
+    },
     /// A person had it try, or ask, now.
     #[serde(rename = "run.retried")]
     Retried {

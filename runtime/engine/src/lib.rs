@@ -24,6 +24,7 @@ mod folds;
 pub mod health;
 pub mod inbound;
 pub mod money;
+pub mod moving;
 pub mod operate;
 pub mod page;
 mod people;

@@ -34,6 +34,8 @@ pub enum Act {
     Done(String),
     /// It was not done and never will be.
     NotDone,
+    /// It goes on in another definition of its workflow: `latest`, or a digest.
+    Move(String),
 }
 
 impl Act {
@@ -63,6 +65,7 @@ impl Run {
             Act::Pause if self.paused.is_some() => Err("it is paused"),
             Act::Resume if self.paused.is_none() => Err("it is not paused"),
             Act::Cancel if self.cancelled => Err("it is cancelled and only clears up"),
+            Act::Move(_) if self.cancelled => Err("it is cancelled and only clears up"),
             Act::Retry if self.paused.is_some() => Err("it is paused"),
             Act::Retry if !put_off => Err("nothing is put off or unclear"),
             Act::Done(_) | Act::NotDone if !waits => Err("no effect waits for a person"),
@@ -82,6 +85,8 @@ pub(crate) fn facts(plan: &Plan, run: &Run, act: &Act, reason: &str, who: &Who) 
         Act::Resume => vec![Fact::Resumed { by, reason }],
         Act::Cancel => vec![Fact::Cancelled { by, reason }],
         Act::Retry => vec![Fact::Retried { by, reason }],
+        // The driver looks at both definitions for it.
+        Act::Move(_) => Vec::new(),
         Act::Done(_) | Act::NotDone => {
             // Of several the one that has waited longest in the plan's order: its key stands in the fact.
             let standing = decide::standing(plan, run)?;
@@ -108,7 +113,8 @@ pub(crate) fn facts(plan: &Plan, run: &Run, act: &Act, reason: &str, who: &Who) 
 impl Engine {
     /// Does `act` to a run and returns its state afterwards.
     ///
-    /// Errors: E504 (it makes no sense there), E505 (the reference), E511 (no reason).
+    /// Errors: E504 (it makes no sense there), E505 (the reference or the digest), E511 (no reason), E525 (it cannot be
+    /// moved).
     pub async fn operate(&self, id: &RunId, act: Act, reason: &str, who: Who) -> Result<Run, EngineError> {
         let signal = self.act(id, act, reason).await?;
         self.deliver(id, &self.inner.values.id("act/"), signal, who).await?;
@@ -139,6 +145,10 @@ impl Engine {
             let (interaction, at) = (id.interaction.clone(), format!("{}: {why}", run.summary().at));
             return Err(EngineError::NotNow { interaction, what: "this act".into(), at });
         }
+        let act = match act {
+            Act::Move(to) => Act::Move(self.movable(&run, &to).await?.digest.clone()),
+            act => act,
+        };
         Ok(Signal::Operate { act, reason })
     }
 }

@@ -13,6 +13,7 @@ use selvedge_workflow::dictionary::of_item;
 pub use self::cursor::{At, Branches, Cursor, Effect, Halt, Phase};
 use crate::error::EngineError;
 use crate::fact::{Commitment, Fact, Items, Moment};
+use crate::moving::Moved;
 use crate::ports::store::{RunId, Stored, Summary};
 use crate::ports::{Finding, Micros, ReportStatus};
 
@@ -80,8 +81,10 @@ pub struct Run {
     pub id: RunId,
     /// Where the next event joins the chain.
     pub head: Head,
-    /// The digest of the definitions that it pinned.
+    /// The digest of the definitions that it goes by.
     pub controls: String,
+    /// Who moved it there; `None`: it began with them.
+    pub moved: Option<Moved>,
     /// The workflow.
     pub workflow: String,
     /// The customer.
@@ -189,6 +192,7 @@ impl Run {
             id: id.clone(),
             head,
             controls: controls.to_owned(),
+            moved: None,
             workflow: workflow.clone(),
             customer: customer.clone(),
             channel: channel.clone(),
@@ -312,6 +316,7 @@ impl Run {
                 let halt = Halt { switch, scope, by, reason: reason.clone(), since: time };
                 self.stands_at(node, |cursor| cursor.halted = Some(halt));
             }
+            Fact::Moved { .. } => self.goes_by(fact),
             Fact::Paused { by, reason } => self.paused = Some((by.clone(), reason.clone())),
             Fact::Resumed { .. } => self.paused = None,
             Fact::Cancelled { .. } => {

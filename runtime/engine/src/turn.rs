@@ -80,6 +80,11 @@ impl Turn {
     pub fn add(&mut self, who: &Who, now: Micros, fact: Fact) -> Result<(), EngineError> {
         let time = now.max(self.run.updated);
         let (kind, data) = fact.kind_and_data()?;
+        // A move is decided on both definitions, and evidence of it holds both.
+        let controls = match &fact {
+            Fact::Moved { from, to, .. } => format!("{from} {to}"),
+            _ => self.run.controls.clone(),
+        };
         let sealed = self.run.head.append(Draft {
             kind,
             time,
@@ -88,7 +93,7 @@ impl Turn {
             function: who.function.clone(),
             session: who.session.clone(),
             purpose: some(&self.purpose),
-            controls: some(&self.run.controls),
+            controls: some(&controls),
             data,
         })?;
         let before = self.run.card.as_ref().map(|c| c.token.clone());

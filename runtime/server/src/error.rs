@@ -185,7 +185,8 @@ fn engine_status(error: &EngineError) -> StatusCode {
         | EngineError::Stopped { .. }
         | EngineError::StoppedAlready { .. }
         | EngineError::CampaignThere { .. }
-        | EngineError::CampaignNot { .. } => StatusCode::CONFLICT,
+        | EngineError::CampaignNot { .. }
+        | EngineError::CannotMove { .. } => StatusCode::CONFLICT,
         EngineError::NotYours { .. } => StatusCode::FORBIDDEN,
         EngineError::NotReady { .. }
         | EngineError::Store(

@@ -139,6 +139,10 @@ fn say(fact: &Fact) -> Said {
             None => Said::good(format!("{}: all of it is over", step_of(node))),
             Some(ending) => Said::bad(format!("{}: all of it is over, and one branch {ending}", step_of(node))),
         },
+        Fact::Moved { by, reason, from, to, .. } => {
+            let what = format!("moved to the definition {} by {by}", short(to));
+            Said::warning(what).with([reason.clone(), format!("it went by {} before", short(from))])
+        }
         Fact::Paused { by, reason } => Said::warning(format!("paused by {by}")).with([reason.clone()]),
         Fact::Resumed { by, reason } => Said::plain(format!("resumed by {by}")).with([reason.clone()]),
         Fact::Cancelled { by, reason } => Said::bad(format!("cancelled by {by}")).with([reason.clone()]),

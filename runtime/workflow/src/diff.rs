@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::compile::Proof;
 use crate::explain::{Explained, Reach, StepInWords};
-use crate::plan::{Node, Plan};
+use crate::moving::{Stuck, same};
+use crate::plan::Plan;
 
 /// One of the two.
 pub struct Side<'a> {
@@ -45,15 +46,6 @@ pub struct Change {
     pub before: Vec<String>,
     /// What it is; empty for what is gone.
     pub after: Vec<String>,
-}
-
-/// A place at which a run could not go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stuck {
-    /// The node.
-    pub node: String,
-    /// Why not.
-    pub why: String,
 }
 
 impl Difference {
@@ -105,7 +97,7 @@ pub fn diff(before: &Side<'_>, after: &Side<'_>) -> Difference {
         proofs_gained: without(after.proofs, |proof| before.proofs.iter().any(|other| other.claim == proof.claim)),
         reaches_lost: only_in(&before.explained.reaches, &after.explained.reaches),
         reaches_gained: only_in(&after.explained.reaches, &before.explained.reaches),
-        stuck: before.plan.nodes.iter().filter_map(|node| stuck(node, after.plan)).collect(),
+        stuck: before.plan.nodes.iter().filter_map(|node| same(before.plan, after.plan, &node.name).err()).collect(),
     }
 }
 
@@ -131,16 +123,4 @@ fn only_in(these: &[Reach], those: &[Reach]) -> Vec<Reach> {
         Reach { fields, ..reach.clone() }
     });
     only.filter(|reach| !reach.fields.is_empty()).collect()
-}
-
-/// A run stands at a node and keeps what it has gathered. It can go on where the same node asks for the same.
-fn stuck(node: &Node, after: &Plan) -> Option<Stuck> {
-    let why = match after.nodes.iter().find(|other| other.name == node.name) {
-        None => "there is no such place any more",
-        Some(other) if std::mem::discriminant(&other.op) != std::mem::discriminant(&node.op) => {
-            "something else happens at this place"
-        }
-        Some(_) => return None,
-    };
-    Some(Stuck { node: node.name.clone(), why: why.to_owned() })
 }

@@ -14,7 +14,7 @@
 //!    exists, every effect and wait has an answer.
 //!
 //! What else can be said of a plan: [`explain`] puts it into words, [`graph`] draws it, [`diff`] tells two apart,
-//! [`mutants`] spoils it to see whether the proofs notice.
+//! [`moving`] says whether a run of the one can go on in the other, [`mutants`] spoils it to see whether the proofs notice.
 //!
 //! Read first: `workflows/healthcare-balance/workflow.yaml`, then its story in `tests/stories/healthcare.rs`.
 //!
@@ -31,6 +31,7 @@ pub mod explain;
 pub mod expression;
 pub mod graph;
 pub mod lower;
+pub mod moving;
 pub mod mutants;
 pub mod plan;
 pub mod schedule;

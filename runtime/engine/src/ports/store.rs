@@ -138,7 +138,7 @@ pub struct CustomerRow {
 pub struct Summary {
     /// The workflow's name.
     pub workflow: String,
-    /// The digest of the definitions in force, which the run pinned.
+    /// The digest of the definitions that it began with.
     pub controls: String,
     /// The customer.
     pub customer: String,

@@ -18,7 +18,7 @@ use crate::auth::Staff;
 use crate::error::{Problem, ServerError};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(act))
+    OpenApiRouter::new().routes(routes!(act)).routes(routes!(move_to))
 }
 
 /// The acts, as the API and the console name them.
@@ -74,6 +74,39 @@ async fn act(
     Body(to_do): Body<ToDo>,
 ) -> Result<Json<Standing>, ServerError> {
     let run = app.operate(&staff, &id, to_do).await?;
+    Ok(Json(Standing::of(&run, &app.engine.events(&run.id).await?)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ToMove {
+    /// `latest`, or the digest of a definition of its workflow that was published.
+    #[schema(example = "latest")]
+    to: String,
+    /// Why; it stands in the record with your name.
+    reason: String,
+}
+
+/// Moves a run to another definition of its workflow, in which it goes on where it stands
+#[utoipa::path(
+    post, path = "/v1/interactions/{id}/move", tag = "interactions", security(("session" = [])), params(("id" = String, Path)),
+    request_body = ToMove,
+    responses(
+        (status = 200, description = "Where it stands now", body = Standing),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "N804: not your function"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "E504: it is over. E525: it cannot go on there"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "E505, E511, N805"),
+    )
+)]
+async fn move_to(
+    staff: Staff,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Body(ToMove { to, reason }): Body<ToMove>,
+) -> Result<Json<Standing>, ServerError> {
+    let (id, _) = app.interaction(&staff, "move", &id).await?;
+    let run = app.engine.operate(&id, Act::Move(to), &reason, staff.who()).await?;
+    tracing::info!(session = staff.session.id, interaction = id.interaction, to = run.controls, "a run was moved");
     Ok(Json(Standing::of(&run, &app.engine.events(&run.id).await?)))
 }
 

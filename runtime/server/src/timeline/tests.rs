@@ -474,3 +474,43 @@ fn an_event_of_a_newer_version_is_told_by_its_kind() {
     let line = in_words(&newer[0]);
     assert_eq!((line.what.as_str(), line.tone), ("moon.risen", Tone::Plain));
 }
+
+#[test]
+fn a_move_and_the_record_of_switches_read_so() {
+    let digest = |of: &str| format!("sha256:{}", of.repeat(64));
+    let told = events(vec![
+        (
+            "person:ann",
+            "run.moved",
+            json!({"by": "person:ann (admin)", "reason": "the words were wrong", "from": digest("6"), "to": digest("7"), "connectors": {}}),
+        ),
+        (
+            "person:sam",
+            "switch.set",
+            json!({"scope": {"over": "channel", "name": "sms"}, "reason": "texts go out twice"}),
+        ),
+        (
+            "host",
+            "switch.settled",
+            json!({"switch": "kill-2", "under_way": {"left": [], "stopped": [], "unknown": []}}),
+        ),
+        (
+            "host",
+            "switch.settled",
+            json!({"switch": "kill-2", "under_way": {"left": ["int_1.code.1"], "stopped": [], "unknown": ["int_2.code.1"]}}),
+        ),
+        ("person:sam", "switch.lifted", json!({"switch": "kill-2", "reason": "mended"})),
+    ]);
+    let lines: Vec<String> = told
+        .iter()
+        .map(in_words)
+        .map(|line| format!("{:?} [{}] {} | {}", line.tone, line.who, line.what, line.detail.join("; ")))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    Warning [ann] moved to the definition 777777777777… by person:ann (admin) | the words were wrong; it went by 666666666666… before
+    Bad [sam] channel:sms stopped | texts go out twice
+    Plain [Selvedge] kill-2: nothing was under way | 
+    Warning [Selvedge] kill-2: under way when it was set: 1 had left, 1 nobody knows | int_1.code.1: had left; int_2.code.1: nobody knows
+    Good [sam] kill-2 lifted | mended
+    ");
+}

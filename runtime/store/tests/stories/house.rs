@@ -309,11 +309,16 @@ pub fn agent() -> Who {
     Who { actor: "person:maria".into(), function: Some("billing-agent".into()), ..Who::default() }
 }
 
+pub fn admin() -> Who {
+    Who { actor: "person:ann".into(), function: Some("admin".into()), ..Who::default() }
+}
+
 pub fn supervisor() -> Who {
     Who { actor: "person:sam".into(), function: Some("supervisor".into()), ..Who::default() }
 }
 
-fn files() -> Files {
+/// What is published.
+pub fn files() -> Files {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/");
     let paths = [
         "healthcare-balance/workflow.yaml",
@@ -330,7 +335,8 @@ fn files() -> Files {
     paths.iter().map(|p| (p.to_string(), std::fs::read_to_string(format!("{root}{p}")).unwrap())).collect()
 }
 
-fn facts() -> BTreeMap<String, ConnectorFacts> {
+/// What the connectors are and can do.
+pub fn facts() -> BTreeMap<String, ConnectorFacts> {
     let facts = |kind, vendor: &str, fields: &[&str], effects: &[(&str, &str)]| ConnectorFacts {
         kind,
         vendor: vendor.into(),

@@ -9,6 +9,7 @@ pub mod journal;
 pub mod leases;
 pub mod log;
 pub mod model;
+pub mod moving;
 pub mod operate;
 pub mod prove;
 pub mod risk;
@@ -106,6 +107,14 @@ macro_rules! on_each {
             who_failed_to_prove_it_lately_proves_it_before_anything_is_shown,
             a_risk_that_is_found_meanwhile_is_weighed_too,
             an_import_takes_no_risk_back,
+        );
+        $crate::stories::on_each!(@ $place, moving:
+            a_moved_run_goes_on_where_it_stands_and_keeps_what_it_has,
+            evidence_of_a_move_holds_both_definitions_before_anything_else_happened,
+            a_run_is_not_moved_where_its_way_is_none_of_the_newer_one_s,
+            nothing_is_moved_while_an_effect_is_under_way,
+            a_move_is_asked_for_with_a_reason_and_a_definition_that_is_there,
+            a_move_outlives_the_node_that_was_told_and_is_made_once,
         );
         $crate::stories::on_each!(@ $place, prove:
             nothing_left_behind_a_switch_and_the_last_before_it_is_named,

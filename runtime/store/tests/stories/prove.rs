@@ -32,11 +32,11 @@ pub async fn nothing_left_behind_a_switch_and_the_last_before_it_is_named<P: Pla
     let house = House::over(place.open().await).await;
     let engine = house.running();
     let before = house.open(&engine).await;
-    house.until(&engine, &before, |run| matches!(run.phase, Phase::Waiting(_))).await;
+    house.until(&engine, &before, |run| matches!(run.phase(), Phase::Waiting(_))).await;
     engine.kill(TENANT, sms(), "double sends", &supervisor()).await.unwrap();
     // One that gets as far as its text, and whose check by another connector is outside the reach.
     let stopped = house.open(&engine).await;
-    house.until(&engine, &stopped, |run| run.halted.is_some()).await;
+    house.until(&engine, &stopped, |run| run.halted().is_some()).await;
 
     let proof = proof(&engine, "kill-1").await;
     assert!(proof.holds(), "{:?}", proof.doubts);
@@ -62,7 +62,7 @@ pub async fn what_was_under_way_is_told_with_what_became_of_it<P: Place>(place: 
     }
     house.vendor.answers(Answer::Sends);
     killing.await.unwrap();
-    house.until(&engine, &id, |run| matches!(run.phase, Phase::Waiting(_))).await;
+    house.until(&engine, &id, |run| matches!(run.phase(), Phase::Waiting(_))).await;
 
     let proof = proof(&engine, "kill-1").await;
     assert!(proof.holds(), "{:?}", proof.doubts);
@@ -96,9 +96,9 @@ pub async fn it_ends_where_the_switch_was_lifted<P: Place>(place: P) {
     let engine = house.running();
     engine.kill(TENANT, sms(), "double sends", &supervisor()).await.unwrap();
     let id = house.open(&engine).await;
-    house.until(&engine, &id, |run| run.halted.is_some()).await;
+    house.until(&engine, &id, |run| run.halted().is_some()).await;
     engine.lift(TENANT, "kill-1", "mended", &supervisor()).await.unwrap();
-    house.until(&engine, &id, |run| matches!(run.phase, Phase::Waiting(_))).await;
+    house.until(&engine, &id, |run| matches!(run.phase(), Phase::Waiting(_))).await;
     assert_eq!(house.vendor.messages(), 1, "what it had halted left after it was lifted");
 
     let proof = proof(&engine, "kill-1").await;
@@ -119,7 +119,7 @@ pub async fn an_intent_behind_it_is_found_whatever_its_epoch<P: Place>(place: P)
     let house = House::over(place.open().await).await;
     let engine = house.engine();
     let id = house.open(&engine).await;
-    house.until(&engine, &id, |run| matches!(run.phase, Phase::Waiting(_))).await;
+    house.until(&engine, &id, |run| matches!(run.phase(), Phase::Waiting(_))).await;
     engine.kill(TENANT, sms(), "double sends", &supervisor()).await.unwrap();
     let intent = |connector: &str, channel: &str, epoch: u64| {
         let mut data = json!({
@@ -147,7 +147,7 @@ pub async fn a_disclosure_behind_a_stopped_workflow_is_found<P: Place>(place: P)
     let house = House::over(place.open().await).await;
     let engine = house.engine();
     let id = house.open(&engine).await;
-    house.until(&engine, &id, |run| matches!(run.phase, Phase::Waiting(_))).await;
+    house.until(&engine, &id, |run| matches!(run.phase(), Phase::Waiting(_))).await;
     let scope = Scope { over: Over::Workflow, name: WORKFLOW.into() };
     engine.kill(TENANT, scope, "wrong balances", &supervisor()).await.unwrap();
     assert!(proof(&engine, "kill-1").await.holds());
