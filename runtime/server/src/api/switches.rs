@@ -67,15 +67,15 @@ impl SwitchRow {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ToStop {
+pub(crate) struct ToStop {
     /// `workflow`, `connector`, `vendor`, `channel` or `tenant`.
     #[schema(example = "connector")]
-    over: String,
+    pub over: String,
     /// Its name.
     #[schema(example = "brightline-sms")]
-    name: String,
+    pub name: String,
     /// Why; it stands in the record with your name.
-    reason: String,
+    pub reason: String,
 }
 
 /// A switch that was set, and what was under way. Nothing within its reach leaves any more.
@@ -105,9 +105,9 @@ impl SwitchSet {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Why {
+pub(crate) struct Why {
     /// It stands in the record with your name.
-    reason: String,
+    pub reason: String,
 }
 
 /// All kill switches, the newest first
