@@ -159,11 +159,64 @@ fn the_first_day(data: &Path, database: Option<&str>) {
     }));
     let listed: Value = serde_json::from_str(&beside(data, database, &["run", "list", "--json"])).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
+    steered(data, database, &node, opened.json()["interaction"].as_str().unwrap());
     // A switch that is set beside the node is obeyed by it.
     beside(data, database, &["kill", "workflow", "healthcare-balance", "--reason", "not yet"]);
     let refused = node.http.post("/v1/interactions", &[&bearer, "content-type: application/json"], to_open);
     assert_eq!(refused.json()["code"], "E510", "{}", refused.body);
     node.end();
+}
+
+/// A run is steered from beside its node and over HTTP, by who may and by nobody else.
+fn steered(data: &Path, database: Option<&str>, node: &Node, id: &str) {
+    let show = || -> Value { serde_json::from_str(&beside(data, database, &["run", "show", id, "--json"])).unwrap() };
+    let until = |what: &str, is: &dyn Fn(&Value) -> bool| {
+        for _ in 0..300 {
+            if is(&show()["run"]) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("not {what}: {}", show());
+    };
+    beside(data, database, &["run", "pause", id, "--reason", "look first", "--as", "sam"]);
+    until("paused", &|run| run["paused"] == "by operator:sam (holder of the data folder): look first");
+    assert_eq!(show()["nobody_works_on_it"], Value::Null);
+    let told = beside(data, database, &["run", "show", id]);
+    assert!(told.contains("paused       by operator:sam") && told.contains("goes by      sha256:"), "{told}");
+
+    let token = |person: &str, function: &str| {
+        let file = data.join(person);
+        let args = ["staff", "sign-in", person, "--function", function, "--token-file", file.to_str().unwrap()];
+        beside(data, database, &args);
+        format!("authorization: Bearer {}", std::fs::read_to_string(&file).unwrap().trim())
+    };
+    let (agent, supervisor, admin) = (token("mo", "billing-agent"), token("sue", "supervisor"), token("ann", "admin"));
+    let post = |who: &str, route: &str, body: &str| {
+        let path = format!("/v1/interactions/{id}/{route}");
+        node.http.post(&path, &[who, "content-type: application/json"], body)
+    };
+    let resume = r#"{"act": "resume", "reason": "looked at"}"#;
+    let refused = post(&agent, "act", resume);
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &"N804".into()), "{}", refused.body);
+    let resumed = post(&supervisor, "act", resume);
+    assert_eq!((resumed.status, &resumed.json()["paused"]), (200, &Value::Null), "{}", resumed.body);
+    let again = post(&supervisor, "act", resume);
+    assert_eq!((again.status, &again.json()["code"]), (409, &"E504".into()), "{}", again.body);
+
+    let latest = r#"{"to": "latest", "reason": "the words were wrong"}"#;
+    assert_eq!(post(&supervisor, "move", latest).json()["code"], "N804", "who steers does not move");
+    let same = post(&admin, "move", latest);
+    assert_eq!((same.status, &same.json()["code"]), (409, &"E525".into()), "{}", same.body);
+    let unknown = post(&admin, "move", r#"{"to": "sha256:00", "reason": "the words were wrong"}"#);
+    assert_eq!((unknown.status, &unknown.json()["code"]), (422, &"E505".into()), "{}", unknown.body);
+
+    beside(data, database, &["run", "cancel", id, "--reason", "opened by mistake"]);
+    until("cancelled", &|run| run["over"] == true && run["step"] == "cancelled");
+    let mut command = command(["run", "resume", id, "--reason", "bring it back", "--data"]);
+    let late = command.arg(data).envs(database.map(|url| ("SELVEDGE_DATABASE", url))).output().unwrap();
+    assert_eq!(late.status.code(), Some(1));
+    assert!(text(&late.stderr).contains("E504"), "{}", text(&late.stderr));
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use selvedge_engine::ports::{Clock, Micros, Random};
+use selvedge_record::time::to_rfc3339;
 use tokio::sync::watch;
 
 /// A clock that runs by itself and can be moved on: the demonstration's two days.
@@ -141,6 +144,35 @@ impl Random for SystemRandom {
     }
 }
 
+/// The time zone in which whoever reads a terminal lives.
+pub struct Zone(Option<TimeZone>);
+
+impl Zone {
+    /// `TZ`, or what the system's clock is set to; where neither names a zone, times are told in UTC alone.
+    pub fn of_this_machine() -> Zone {
+        let linked = || {
+            let link = std::fs::read_link("/etc/localtime").ok()?;
+            Some(link.to_str()?.split_once("zoneinfo/")?.1.to_owned())
+        };
+        Zone::named(&std::env::var("TZ").ok().or_else(linked).unwrap_or_default())
+    }
+
+    /// A zone by its IANA name: `America/Chicago`.
+    pub fn named(name: &str) -> Zone {
+        Zone(TimeZone::get(name).ok().filter(|zone| !matches!(zone.iana_name(), None | Some("UTC" | "Etc/UTC"))))
+    }
+
+    /// A time in UTC, and beside it in this zone: `2026-11-23T22:00:00.000000Z (Mon 16:00 in America/Chicago)`.
+    pub fn tell(&self, at: Micros) -> miette::Result<String> {
+        let utc = to_rfc3339(at)?;
+        let local = |zone: &TimeZone| {
+            let local = Timestamp::from_microsecond(at).ok()?.to_zoned(zone.clone());
+            Some(format!("{utc} ({} in {})", local.strftime("%a %H:%M"), zone.iana_name()?))
+        };
+        Ok(self.0.as_ref().and_then(local).unwrap_or(utc.clone()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,5 +205,17 @@ mod tests {
         clock.move_to(9_000_000);
         clock.move_to(6_000_000);
         assert!(clock.now() >= 9_000_000);
+    }
+
+    #[test]
+    fn a_time_is_told_in_utc_and_where_its_reader_lives() {
+        let at = 1_795_471_200_000_000;
+        assert_eq!(
+            Zone::named("America/Chicago").tell(at).unwrap(),
+            "2026-11-23T22:00:00.000000Z (Mon 16:00 in America/Chicago)"
+        );
+        for unknown in ["UTC", "", ":/etc/nonsense"] {
+            assert_eq!(Zone::named(unknown).tell(at).unwrap(), "2026-11-23T22:00:00.000000Z", "{unknown}");
+        }
     }
 }

@@ -8,9 +8,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
 
-/// Logs to `<folder>/log/node.log`; `SELVEDGE_LOG` sets the level, `info` when unset.
+/// The log, below a data folder.
+pub const LOG: &str = "log/node.log";
+
+/// Logs to [`LOG`] in the folder; `SELVEDGE_LOG` sets the level, `info` when unset.
 pub fn to(folder: &Path) -> Result<(), Failure> {
-    let path = folder.join("log/node.log");
+    let path = folder.join(LOG);
     let open = || {
         std::fs::create_dir_all(folder.join("log"))?;
         std::fs::File::options().create(true).append(true).open(&path)

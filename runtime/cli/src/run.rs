@@ -7,14 +7,21 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use selvedge_engine::decide::{MAX_ASKED, MAX_ATTEMPTS};
 use selvedge_engine::operate::Act;
+use selvedge_engine::ports::Micros;
 use selvedge_engine::run::{Phase, step_of};
 use selvedge_record::time::to_rfc3339;
+use selvedge_server::Standing;
 
 use crate::beside::Beside;
+use crate::clock::Zone;
 use crate::data_or_demo;
 use crate::demo::in_use;
 use crate::kill;
+use crate::log::LOG;
+use crate::node::Folder;
 
+/// How long after a run was due somebody should have worked on it: a call and its pauses are shorter.
+const LATE: Micros = 300_000_000;
 /// How many runs a list shows.
 const MAX_LIST: u32 = 1000;
 
@@ -33,6 +40,9 @@ pub enum Command {
     Show {
         /// The interaction, `int_…`.
         interaction: String,
+        /// Print it as JSON, as `GET /v1/interactions/{id}` has it, and whether anybody is working on it.
+        #[arg(long)]
+        json: bool,
         /// The data folder; the demonstration's when left out.
         #[arg(long)]
         data: Option<PathBuf>,
@@ -77,7 +87,7 @@ pub struct OfRun {
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
     match command {
         Command::List { json, data } => list(&data_or_demo(data)?, json).await,
-        Command::Show { interaction, data } => show(&data_or_demo(data)?, interaction).await,
+        Command::Show { interaction, json, data } => show(&data_or_demo(data)?, interaction, json).await,
         Command::Pause(run) => leave(run, Act::Pause).await,
         Command::Resume(run) => leave(run, Act::Resume).await,
         Command::Cancel(run) => leave(run, Act::Cancel).await,
@@ -120,11 +130,19 @@ async fn list(data: &Path, json: bool) -> miette::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(data: &Path, interaction: String) -> miette::Result<ExitCode> {
+async fn show(data: &Path, interaction: String, json: bool) -> miette::Result<ExitCode> {
     let beside = Beside::open(data).await?;
     let run = beside.engine.run_state(&beside.id(interaction)).await?;
+    let nobody = nobody(&run, data, beside.engine.now());
+    if json {
+        let standing = Standing::of(&run, &beside.engine.events(&run.id).await?);
+        say!("{}", serde_json::json!({ "run": standing, "nobody_works_on_it": nobody }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let zone = Zone::of_this_machine();
     say!("{}  {}  customer {}", run.id.interaction, run.workflow, run.customer);
     say!("  stands at    {}", run.summary().at);
+    say!("  since        {}", zone.tell(run.updated)?);
     for effect in run.effects() {
         say!("  pending      {}, attempt {} of {MAX_ATTEMPTS}", effect.key, effect.attempt);
     }
@@ -133,7 +151,7 @@ async fn show(data: &Path, interaction: String) -> miette::Result<ExitCode> {
     }
     for cursor in &run.cursors {
         let branch = if cursor.join.is_some() { format!("{}  ", step_of(&cursor.place)) } else { String::new() };
-        say!("  {branch}{}", why(&cursor.phase)?);
+        say!("  {branch}{}", why(&cursor.phase, &zone)?);
     }
     if let Some((by, reason)) = &run.paused {
         say!("  paused       by {by}: {reason}");
@@ -141,20 +159,38 @@ async fn show(data: &Path, interaction: String) -> miette::Result<ExitCode> {
     if let Some(halt) = run.halted() {
         say!("  stopped      by {} over {}, set by {}: {}", halt.switch, halt.scope, halt.by, halt.reason);
     }
-    if !run.closed && run.wake().1 && !in_use(data) {
-        say!("  nobody is working on this: no node runs in {}", data.display());
+    say!("  goes by      {}", run.controls);
+    if let Some(moved) = &run.moved {
+        say!("  moved        from {} by {}: {}", moved.from, moved.by, moved.reason);
+    }
+    if let Some(why) = nobody {
+        say!("  nobody is working on this: {why}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Why nobody works on a run that has something to do, if nobody does.
+fn nobody(run: &Run, data: &Path, now: Micros) -> Option<String> {
+    let (wake, busy) = run.wake();
+    let due = if busy { Some(run.updated) } else { wake };
+    let late = now - due.filter(|due| *due <= now)?;
+    // The nodes of a database may be on other machines.
+    if Folder::is_at(data) && !in_use(data) {
+        return Some(format!("no node runs in {}", data.display()));
+    }
+    let log = data.join(LOG);
+    (late > LATE)
+        .then(|| format!("it has been due for {} minutes; {} says what its node met", late / 60_000_000, log.display()))
+}
+
 /// Why it waits and until when.
-fn why(phase: &Phase) -> miette::Result<String> {
+fn why(phase: &Phase, zone: &Zone) -> miette::Result<String> {
     Ok(match phase {
-        Phase::Waiting(at) => format!("waits        for somebody, until {}", to_rfc3339(*at)?),
-        Phase::Deferred(at) => format!("waits        because no contact is permitted before {}", to_rfc3339(*at)?),
-        Phase::Postponed(_, at) => format!("waits        for the next attempt at {}", to_rfc3339(*at)?),
+        Phase::Waiting(at) => format!("waits        for somebody, until {}", zone.tell(*at)?),
+        Phase::Deferred(at) => format!("waits        because no contact is permitted before {}", zone.tell(*at)?),
+        Phase::Postponed(_, at) => format!("waits        for the next attempt at {}", zone.tell(*at)?),
         Phase::Unclear(_, asked, at) => {
-            format!("maybe done   the vendor was asked {asked} of {MAX_ASKED} times, next at {}", to_rfc3339(*at)?)
+            format!("maybe done   the vendor was asked {asked} of {MAX_ASKED} times, next at {}", zone.tell(*at)?)
         }
         Phase::NeedsPerson(_, reason) => format!("maybe done   a person must decide: {reason}"),
         Phase::Branched(branches) if branches.items > 0 => {

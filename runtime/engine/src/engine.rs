@@ -12,6 +12,7 @@ use selvedge_workflow::source::Diagnostic;
 use selvedge_workflow::{ConnectorFacts, Files};
 use tokio::sync::Notify;
 
+use crate::defect::{Defect, MAX_DEFECTS, caught};
 use crate::definition::Definition;
 use crate::drive::Driven;
 use crate::error::{EngineError, StoreError};
@@ -375,14 +376,24 @@ impl Engine {
         }
         let (engine, id) = (self.clone(), id.clone());
         tokio::spawn(async move {
+            let mut defects = 0;
             loop {
                 slot.queued.store(false, Ordering::Release);
-                let error = match engine.drive(&id).await {
-                    Ok(Driven::Here(run)) => break engine.keep_time(&run),
-                    Ok(Driven::Idle) => break,
-                    Ok(Driven::Elsewhere) => break engine.store().tell(&id),
-                    Err(EngineError::Store(StoreError::Stale { .. })) => break,
-                    Err(error) => error,
+                let error = match caught(engine.drive(&id)).await {
+                    Ok(Ok(Driven::Here(run))) => break engine.keep_time(&run),
+                    Ok(Ok(Driven::Idle)) => break,
+                    Ok(Ok(Driven::Elsewhere)) => break engine.store().tell(&id),
+                    Ok(Err(EngineError::Store(StoreError::Stale { .. }))) => break,
+                    Ok(Err(error)) => error,
+                    // Its slot keeps the lease, or it would be found and taken up again at once, without end.
+                    Err(Defect) if defects == MAX_DEFECTS => {
+                        tracing::error!(interaction = %id.interaction, "nobody works on this run: its driver met a defect again and again");
+                        return;
+                    }
+                    Err(Defect) => {
+                        defects += 1;
+                        EngineError::Broken { what: "its driver met a defect".into() }
+                    }
                 };
                 slot.queued.store(true, Ordering::Release);
                 engine.doubt(&error);
@@ -423,9 +434,12 @@ impl Engine {
     /// Drives a run as far as it goes by itself and returns its state. Goes on to the end even when the caller
     /// does not wait for it. While another node drives it, this one waits for a few seconds.
     pub async fn settle(&self, id: &RunId) -> Result<Run, EngineError> {
-        let (engine, id) = (self.clone(), id.clone());
-        let driven = tokio::spawn(async move { engine.settled(&id).await }).await;
-        driven.map_err(|e| EngineError::Broken { what: format!("a run was stopped: {e}") })?
+        let (engine, driven) = (self.clone(), id.clone());
+        let driven = tokio::spawn(async move { engine.settled(&driven).await }).await;
+        driven.unwrap_or_else(|_| {
+            self.wake(id);
+            Err(EngineError::Broken { what: "a run's driver met a defect; it is driven again".into() })
+        })
     }
 
     async fn settled(&self, id: &RunId) -> Result<Run, EngineError> {

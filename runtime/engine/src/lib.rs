@@ -13,6 +13,7 @@ pub mod access;
 mod act;
 pub mod campaign;
 pub mod decide;
+pub mod defect;
 pub mod definition;
 mod drive;
 mod engine;

@@ -23,6 +23,7 @@ mod pay;
 pub mod timeline;
 mod webhooks;
 
+pub use api::standing::Standing;
 pub use app::{MAX_BODY_BYTES, REQUEST_TIME, ServerParts, openapi, router, serve};
 pub use auth::{IDLE_LIMIT, token_hash};
 pub use error::{Problem, ServerError};

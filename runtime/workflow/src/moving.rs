@@ -18,16 +18,16 @@ pub struct Stuck {
 ///
 /// Errors: the first node at which it could not.
 pub fn may_move(before: &Plan, after: &Plan, way: &[(String, String)], standing: &[&str]) -> Result<(), Stuck> {
-    let entry = way.first().map(|(from, _)| from.as_str()).or(standing.first().copied());
-    let begins = after.nodes.first().map(|node| node.name.as_str());
-    if let Some(entry) = entry.filter(|entry| Some(*entry) != begins) {
-        return Err(stuck(entry, "it began there, and the other definition begins elsewhere"));
-    }
     for (from, to) in way {
         went(before, after, from, to)?;
     }
     for place in standing {
         same(before, after, place)?;
+    }
+    let entry = way.first().map(|(from, _)| from.as_str()).or(standing.first().copied());
+    let begins = after.nodes.first().map(|node| node.name.as_str());
+    if let Some(entry) = entry.filter(|entry| Some(*entry) != begins) {
+        return Err(stuck(entry, "it began there, and the other definition begins elsewhere"));
     }
     Ok(())
 }

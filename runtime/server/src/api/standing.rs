@@ -52,8 +52,10 @@ pub struct Standing {
     pub interaction: String,
     /// The workflow.
     pub workflow: String,
-    /// The digest of the definitions that it pinned.
+    /// The digest of the definitions that it goes by.
     pub controls: String,
+    /// The digest that it went by before a person moved it, by whom and why.
+    pub moved: Option<String>,
     /// The customer's id.
     pub customer: String,
     /// How the customer got in touch.
@@ -199,12 +201,14 @@ pub struct Unclear {
 }
 
 impl Standing {
-    pub(crate) fn of(run: &Run, events: &[Event]) -> Standing {
+    /// Of a run and its events.
+    pub fn of(run: &Run, events: &[Event]) -> Standing {
         let (wake, _) = run.wake();
         Standing {
             interaction: run.id.interaction.clone(),
             workflow: run.workflow.clone(),
             controls: run.controls.clone(),
+            moved: run.moved.as_ref().map(|moved| format!("from {} by {}: {}", moved.from, moved.by, moved.reason)),
             customer: run.customer.clone(),
             channel: run.channel.clone(),
             opened_by: run.opened_by.clone(),

@@ -40,6 +40,10 @@ pub enum Answer {
     Busy,
     /// Does not answer before the story changes its mind.
     Hangs,
+    /// Does not say whether it took them.
+    Unknown,
+    /// Is called by a connector that ends in a defect.
+    Breaks,
 }
 
 /// The vendor: what reached it, and how it answers.
@@ -48,6 +52,7 @@ pub struct Vendor {
     checks_hang: watch::Sender<bool>,
     /// What the check of the SIM finds.
     finds: Mutex<Finding>,
+    questions_hang: watch::Sender<bool>,
     /// The keys of the messages that reached it.
     pub messages: Mutex<Vec<String>>,
     /// The texts.
@@ -69,6 +74,10 @@ impl Vendor {
 
     pub fn finds(&self, finding: Finding) {
         *self.finds.lock().unwrap() = finding;
+    }
+
+    pub fn holds_questions(&self, hang: bool) {
+        self.questions_hang.send_replace(hang);
     }
 
     pub fn messages(&self) -> usize {
@@ -102,6 +111,8 @@ impl Connectors for Through {
         let answer = *answer.wait_for(|answer| *answer != Answer::Hangs).await.unwrap();
         observed(match answer {
             Answer::Busy => Err(Failure::Retry("busy".into())),
+            Answer::Unknown => Err(Failure::Unknown("no answer".into())),
+            Answer::Breaks => panic!("a defect that the story wants"),
             _ => Ok("msg_1".into()),
         })
     }
@@ -119,6 +130,7 @@ impl Connectors for Through {
     }
     async fn lookup(&self, call: &Call) -> Observed<Option<Report>> {
         self.0.asked.lock().unwrap().push(call.idempotency_key.clone());
+        self.0.questions_hang.subscribe().wait_for(|hang| !hang).await.unwrap();
         observed(Ok(None))
     }
     fn reader(&self, _: &str) -> Option<String> {
@@ -193,6 +205,7 @@ impl<S: Store + Clone + 'static> House<S> {
             answer: watch::Sender::new(Answer::Sends),
             checks_hang: watch::Sender::new(false),
             finds: Mutex::new(Finding::Clear),
+            questions_hang: watch::Sender::new(false),
             messages: Mutex::default(),
             texts: Mutex::default(),
             checks: Mutex::default(),
@@ -234,6 +247,13 @@ impl<S: Store + Clone + 'static> House<S> {
     pub async fn import(&self, engine: &Engine, state: &CustomerState) {
         let definition = engine.publish(TENANT, &files(), WORKFLOW, &facts()).await.unwrap().unwrap();
         engine.put_customer(&definition.dictionary, TENANT, CUSTOMER, state, &[]).await.unwrap();
+    }
+
+    /// From here on a message of which nobody knows is asked about, and not sent again: new runs have it so.
+    pub async fn reconciles_messages(&self, engine: &Engine) {
+        let mut facts = facts();
+        facts.get_mut(SMS).unwrap().effects.insert("send".into(), "reconcile".into());
+        engine.publish(TENANT, &files(), WORKFLOW, &facts).await.unwrap().unwrap();
     }
 
     /// A node over the store; every one knows only what it read itself.

@@ -73,6 +73,11 @@ macro_rules! on_each {
             a_cancelled_run_never_comes_back,
             a_retry_is_made_now_and_an_act_needs_a_reason,
             an_act_left_from_beside_is_taken_in_by_the_node,
+            a_run_whose_driver_met_a_defect_is_driven_again,
+            a_defect_that_stays_lets_a_run_rest_until_something_arrives,
+            a_person_says_that_it_was_done_and_the_run_goes_on,
+            a_person_says_that_it_was_not_done_and_it_counts_as_failed,
+            what_may_have_happened_is_cleared_up_before_a_cancelled_run_ends,
         );
         $crate::stories::on_each!(@ $place, switches:
             what_is_stopped_waits_and_goes_on_when_it_is_lifted,
@@ -85,6 +90,7 @@ macro_rules! on_each {
             nothing_opens_while_its_workflow_is_stopped,
             a_switch_has_a_reason_a_name_that_exists_and_one_lifting,
             many_nodes_race_with_one_switch_and_none_is_behind_it,
+            what_was_intended_before_it_is_stopped_right_before_it_leaves,
         );
         $crate::stories::on_each!(@ $place, campaigns:
             each_customer_is_opened_once_by_whatever_node_and_however_often_it_is_started,

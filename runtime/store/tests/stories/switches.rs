@@ -225,3 +225,34 @@ pub async fn many_nodes_race_with_one_switch_and_none_is_behind_it<P: Place>(pla
     }
     assert_eq!(house.vendor.messages(), sent, "something left after the switch was said to be set");
 }
+
+pub async fn what_was_intended_before_it_is_stopped_right_before_it_leaves<P: Place>(place: P) {
+    let house = House::over(place.open().await).await;
+    let engine = house.running();
+    house.reconciles_messages(&engine).await;
+    house.vendor.answers(Answer::Busy);
+    let id = house.open(&engine).await;
+    let run = house.until(&engine, &id, |run| matches!(run.phase(), Phase::Postponed(..))).await;
+    let sent = house.vendor.messages();
+    // Between the intent and the call of a run that came out of a backup lies a question to the vendor, which hangs.
+    engine.mark_restored(std::slice::from_ref(&id), run.updated).await.unwrap();
+    house.vendor.holds_questions(true);
+    house.vendor.answers(Answer::Sends);
+    house.clock.on(2_000_000);
+    soon(|| house.vendor.asked.lock().unwrap().len() == 1).await;
+    let key = house.vendor.asked.lock().unwrap()[0].clone();
+
+    let killing = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.kill(TENANT, over(Over::Channel, "sms"), "double sends", &supervisor()).await.unwrap() }
+    });
+    while engine.read_board(TENANT).await.unwrap().switches().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    house.vendor.holds_questions(false);
+    let killed = killing.await.unwrap();
+    assert_eq!(killed.under_way, UnderWay { stopped: vec![key.clone()], ..UnderWay::default() });
+    assert_eq!(house.vendor.messages(), sent, "it did not leave");
+    let facts = house.facts(&engine, &id).await;
+    assert!(facts.iter().any(|fact| matches!(fact, Fact::Halted { key: Some(stopped), .. } if *stopped == key)));
+}
