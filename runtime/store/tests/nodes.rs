@@ -1,5 +1,6 @@
 //! Three nodes over one PostgreSQL, each a process: killed, paused for longer than their leases, and their database
-//! crashed under them. Nothing is lost, and no customer gets a message twice by the vendor's count.
+//! crashed under them, or its primary killed for good and the standby promoted. Nothing is lost, and no customer gets a
+//! message twice by the vendor's count.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
@@ -233,58 +234,93 @@ impl Drop for Node {
     }
 }
 
+/// Nodes at work over a database, a vendor who counts, and what befalls them.
+struct Story {
+    seed: u64,
+    random: Draw,
+    database: Database,
+    /// The vendor's own.
+    ledger: PgPool,
+    _keys: tempfile::TempDir,
+    /// A node that only looks.
+    here: Engine,
+    environment: [(&'static str, String); 4],
+    opened: Arc<Mutex<BTreeSet<String>>>,
+    nodes: Vec<Node>,
+}
+
+impl Story {
+    async fn begin(database: Database) -> Story {
+        let seed = std::env::var("SELVEDGE_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed: u64 = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        eprintln!("SELVEDGE_SEED={seed}");
+        let (vendor, keys) = (Database::create().await, tempfile::tempdir().unwrap());
+        let ledger = PgPool::connect(&vendor.url()).await.unwrap();
+        sqlx::query("CREATE TABLE sent (key text PRIMARY KEY, asked int NOT NULL)").execute(&ledger).await.unwrap();
+        let began = machine_time();
+        let store = PostgresStore::open_leased(&database.address(), LEASE).await.unwrap();
+        let here = engine(store, ledger.clone(), keys.path(), began);
+        let published = here.publish(TENANT, &node::definitions(), WORKFLOW, &node::connectors()).await.unwrap();
+        let dictionary = &published.unwrap_or_else(|found| panic!("{found:?}")).dictionary;
+        here.put_customer(dictionary, TENANT, "c_ada", &node::consents(), &node::fields()).await.unwrap();
+        let environment = [
+            (DATABASE, database.url()),
+            (LEDGER, vendor.url()),
+            (KEYS, keys.path().display().to_string()),
+            (BEGAN, began.to_string()),
+        ];
+        let opened = Arc::new(Mutex::new(BTreeSet::new()));
+        let nodes: Vec<Node> = (0..NODES).map(|_| Node::start(&environment, &opened)).collect();
+        until_more_are_opened(&opened).await;
+        let random = Draw(seed);
+        Story { seed, random, database, ledger, _keys: keys, here, environment, opened, nodes }
+    }
+
+    /// Nothing that was acknowledged is lost, and the vendor was asked for each message once.
+    async fn end(mut self) {
+        let seed = self.seed;
+        self.nodes.iter_mut().for_each(|node| drop(node.stdin.take()));
+        all_come_to_rest(&self.here, &self.database, seed).await;
+        let opened = self.opened.lock().unwrap().clone();
+        let mut beside = self.database.beside().await;
+        let runs = sqlx::query("SELECT interaction FROM runs").fetch_all(&mut beside).await.unwrap();
+        let runs: BTreeSet<String> = runs.iter().map(|row| row.get(0)).collect();
+        assert!(opened.is_subset(&runs), "SELVEDGE_SEED={seed}: an interaction that was acknowledged is lost");
+        let sent = sqlx::query("SELECT key FROM sent ORDER BY key").fetch_all(&self.ledger).await.unwrap();
+        let sent: Vec<String> = sent.iter().map(|row| row.get(0)).collect();
+        let each_once: Vec<String> = runs.iter().map(|run| format!("{run}.identity.challenge.1")).collect();
+        assert_eq!(sent, each_once, "SELVEDGE_SEED={seed}: by the vendor's ledger");
+        eprintln!("{} interactions", runs.len());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_are_killed_and_paused_lose_nothing_and_repeat_nothing() {
-    let seed = std::env::var("SELVEDGE_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed: u64 = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    let mut random = Draw(seed);
-    eprintln!("SELVEDGE_SEED={seed}");
-    let (database, vendor, keys) = (Database::create().await, Database::create().await, tempfile::tempdir().unwrap());
-    let ledger = PgPool::connect(&vendor.url()).await.unwrap();
-    sqlx::query("CREATE TABLE sent (key text PRIMARY KEY, asked int NOT NULL)").execute(&ledger).await.unwrap();
-    let began = machine_time();
-    let store = PostgresStore::open_leased(&database.address(), LEASE).await.unwrap();
-    let here = engine(store, ledger.clone(), keys.path(), began);
-    let published = here.publish(TENANT, &node::definitions(), WORKFLOW, &node::connectors()).await.unwrap();
-    let dictionary = &published.unwrap_or_else(|found| panic!("{found:?}")).dictionary;
-    here.put_customer(dictionary, TENANT, "c_ada", &node::consents(), &node::fields()).await.unwrap();
-    let environment = [
-        (DATABASE, database.url()),
-        (LEDGER, vendor.url()),
-        (KEYS, keys.path().display().to_string()),
-        (BEGAN, began.to_string()),
-    ];
-    let opened = Arc::new(Mutex::new(BTreeSet::new()));
-    let mut nodes: Vec<Node> = (0..NODES).map(|_| Node::start(&environment, &opened)).collect();
-    until_more_are_opened(&opened).await;
-
+    let mut story = Story::begin(Database::create().await).await;
     for blow in 0..BLOWS {
-        tokio::time::sleep(Duration::from_millis(random.below(700))).await;
-        let hit = random.below(NODES as u64) as usize;
+        tokio::time::sleep(Duration::from_millis(story.random.below(700))).await;
+        let hit = story.random.below(NODES as u64) as usize;
         match blow % 3 {
-            0 => nodes[hit] = Node::start(&environment, &opened),
+            0 => story.nodes[hit] = Node::start(&story.environment, &story.opened),
             1 => {
-                nodes[hit].signal("-STOP");
+                story.nodes[hit].signal("-STOP");
                 tokio::time::sleep(PAUSE).await;
-                nodes[hit].signal("-CONT");
+                story.nodes[hit].signal("-CONT");
             }
             _ => tokio::task::spawn_blocking(server::crash).await.unwrap(),
         }
-        until_more_are_opened(&opened).await;
+        until_more_are_opened(&story.opened).await;
     }
+    story.end().await;
+}
 
-    nodes.iter_mut().for_each(|node| drop(node.stdin.take()));
-    all_come_to_rest(&here, &database, seed).await;
-    let opened = opened.lock().unwrap().clone();
-    let mut beside = database.beside().await;
-    let runs = sqlx::query("SELECT interaction FROM runs").fetch_all(&mut beside).await.unwrap();
-    let runs: BTreeSet<String> = runs.iter().map(|row| row.get(0)).collect();
-    assert!(opened.is_subset(&runs), "SELVEDGE_SEED={seed}: an interaction that was acknowledged is lost");
-    let sent = sqlx::query("SELECT key FROM sent ORDER BY key").fetch_all(&ledger).await.unwrap();
-    let sent: Vec<String> = sent.iter().map(|row| row.get(0)).collect();
-    let each_once: Vec<String> = runs.iter().map(|run| format!("{run}.identity.challenge.1")).collect();
-    assert_eq!(sent, each_once, "SELVEDGE_SEED={seed}: by the vendor's ledger");
-    eprintln!("{} interactions, {BLOWS} blows", runs.len());
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_is_promoted_has_all_and_nothing_is_repeated() {
+    let mut story = Story::begin(Database::create_with_standby().await).await;
+    tokio::time::sleep(Duration::from_millis(story.random.below(700))).await;
+    tokio::task::spawn_blocking(server::fail_over).await.unwrap();
+    until_more_are_opened(&story.opened).await;
+    story.end().await;
 }
 
 /// The nodes are at work: a few more interactions than before are durable.

@@ -87,7 +87,7 @@ async fn a_newer_schema_is_refused_and_left_as_it_is() {
 
 #[tokio::test]
 async fn a_database_that_is_not_there_is_s608_and_names_no_password() {
-    let place = Database { name: "nowhere".into() };
+    let place = Database::nowhere();
     let error = refused(&place).await;
     assert!(matches!(&error, StoreError::Away { at, .. } if at.ends_with("/nowhere")), "{error}");
     let nobody: selvedge_store::postgres::Address = "postgres://a:sesame@127.0.0.1:9/clinic".parse().unwrap();

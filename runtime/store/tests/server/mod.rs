@@ -19,16 +19,29 @@ struct Server {
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
+static PAIR: OnceLock<Server> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-fn server() -> &'static Server {
-    SERVER.get_or_init(|| {
+impl Server {
+    fn start(arguments: &[&str]) -> Server {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/postgres");
-        let mut running = Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut script = Command::new(script);
+        let mut running = script.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut ends = (running.stdin.take().unwrap(), BufReader::new(running.stdout.take().unwrap()));
         let folder = said(&mut ends.1);
         Server { ends: Mutex::new(ends), folder, _running: running }
-    })
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://selvedge@{}/{database}", self.folder.replace('/', "%2F"))
+    }
+
+    /// Tells it what to do, and waits until it is done.
+    fn told(&self, what: &str) {
+        let mut ends = self.ends.lock().unwrap();
+        writeln!(ends.0, "{what}").unwrap();
+        said(&mut ends.1);
+    }
 }
 
 fn said(stdout: &mut BufReader<ChildStdout>) -> String {
@@ -38,40 +51,63 @@ fn said(stdout: &mut BufReader<ChildStdout>) -> String {
     line.trim().to_owned()
 }
 
-/// Crashes the server and starts it again, under everybody who uses it.
-pub fn crash() {
-    let mut ends = server().ends.lock().unwrap();
-    ends.0.write_all(b"crash\n").unwrap();
-    said(&mut ends.1);
+fn server() -> &'static Server {
+    SERVER.get_or_init(|| Server::start(&[]))
 }
 
-fn url(database: &str) -> String {
-    format!("postgres://selvedge@{}/{database}", server().folder.replace('/', "%2F"))
+/// A primary, and a standby that has every commit before anybody hears of it, behind one address.
+fn pair() -> &'static Server {
+    PAIR.get_or_init(|| Server::start(&["--standby"]))
+}
+
+/// Crashes the server and starts it again, under everybody who uses it.
+pub fn crash() {
+    server().told("crash");
+}
+
+/// Kills the primary for good and promotes its standby, behind the same address.
+pub fn fail_over() {
+    pair().told("failover");
 }
 
 /// A database that goes with the server.
 pub struct Database {
     pub name: String,
+    on: &'static Server,
 }
 
 impl Database {
     /// A new, empty one.
     pub async fn create() -> Database {
+        Database::create_on(server()).await
+    }
+
+    /// The same where a standby follows.
+    pub async fn create_with_standby() -> Database {
+        Database::create_on(pair()).await
+    }
+
+    /// One that is not there.
+    pub fn nowhere() -> Database {
+        Database { name: "nowhere".into(), on: server() }
+    }
+
+    async fn create_on(on: &'static Server) -> Database {
         let name = format!("story_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        let mut root = connect("postgres").await;
+        let mut root = connect(&on.url("postgres")).await;
         let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
         sqlx::query(create).execute(&mut root).await.unwrap();
         root.close().await.unwrap();
-        Database { name }
+        Database { name, on }
     }
 
     /// A connection beside the stores.
     pub async fn beside(&self) -> PgConnection {
-        connect(&self.name).await
+        connect(&self.url()).await
     }
 
     pub fn url(&self) -> String {
-        url(&self.name)
+        self.on.url(&self.name)
     }
 
     pub fn address(&self) -> Address {
@@ -79,7 +115,7 @@ impl Database {
     }
 }
 
-async fn connect(database: &str) -> PgConnection {
-    let options: sqlx::postgres::PgConnectOptions = url(database).parse().unwrap();
+async fn connect(url: &str) -> PgConnection {
+    let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
     options.disable_statement_logging().connect().await.unwrap()
 }
