@@ -6,7 +6,7 @@
 //! epoch that it was decided at, and the store refuses to write it at any other one, in the same transaction
 //! ([`Commit::epoch`](crate::ports::store::Commit)); right before the call the driver looks once more. So what is
 //! still under way when a switch is set was intended before it, and [`Engine::kill`](crate::Engine::kill) waits for each
-//! of these and says what became of it.
+//! of these and says what became of it. [`prove`] shows all of that to who does not believe us, from the log alone.
 //!
 //! Read first: [`Board::stopping`]. Absent on purpose: messages between nodes. The store is where they meet.
 
