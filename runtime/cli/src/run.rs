@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use selvedge_engine::Run;
 use selvedge_engine::decide::{MAX_ASKED, MAX_ATTEMPTS};
 use selvedge_engine::operate::Act;
 use selvedge_engine::ports::Micros;

@@ -130,7 +130,6 @@ impl Engine {
                 turn.purpose.clone_from(&definition.plan.purpose);
             }
             let plan = &definition.plan;
-            let class_of = |connector: &str, function: &str| definition.class_of(connector, function);
             let again = std::mem::take(&mut turn.taken_back);
             if slot.mail.swap(false, Ordering::AcqRel) || again {
                 self.take_mail(slot, &definition, &mut turn).await?;
