@@ -244,7 +244,7 @@ async fn no_route_under_v1_answers_without_a_session() {
             }
         }
     }
-    assert_eq!(asked, 18);
+    assert_eq!(asked, 19);
 }
 
 #[tokio::test]
