@@ -67,6 +67,8 @@ impl Intent {
         (Attempt { node, effect, class, connector: call.connector }, came)
     }
 }
+/// The class of what services answer. Nobody declared what stands in it, so it is kept as strictly as what tells of health.
+pub(crate) const ANSWERS: Class = Class::Phi;
 
 /// What an attempt carries.
 enum Payload {
@@ -181,8 +183,7 @@ impl Engine {
         turn.add_all(&connector_actor(&turn.run, &connector), self.now(), facts)
     }
 
-    /// Commits to what a service answered and seals its text. Nobody declared what stands in it, so it is kept as
-    /// strictly as what tells of health.
+    /// Commits to what a service answered and seals its text.
     async fn seal_answer(
         &self,
         turn: &mut Turn,
@@ -194,7 +195,7 @@ impl Engine {
             Ok(answer) => {
                 let visit = turn.run.visits.get(&node.name).copied().unwrap_or(1);
                 let name = format!("{}/answer/{visit}", node.step);
-                let class = Class::Phi.name();
+                let class = ANSWERS.name();
                 // Called again and again, a run does not ask for its key again and again.
                 if !turn.keys.contains_key(class) {
                     let key = self.inner.values.record_key(&turn.run.id, class).await?;

@@ -8,10 +8,12 @@ use selvedge_policy::{Contacted, CustomerState, OptOut, Past};
 use selvedge_record::{Draft, Event, Head, LogKey};
 use selvedge_vault::{Transient, Vault};
 use selvedge_workflow::dictionary::Dictionary;
+use selvedge_workflow::plan::Op;
 use selvedge_workflow::source::Diagnostic;
 use selvedge_workflow::{ConnectorFacts, Files};
 use tokio::sync::Notify;
 
+use crate::act::ANSWERS;
 use crate::defect::{Defect, MAX_DEFECTS, caught};
 use crate::definition::Definition;
 use crate::drive::Driven;
@@ -256,6 +258,9 @@ impl Engine {
             let (channel, purpose) = (channel.to_owned(), definition.plan.purpose.clone());
             let spoken = Contacted { past: Past::Conversation, channel, purpose, account: None, at: now };
             turn.contact(&id.interaction, Some(spoken));
+        }
+        if definition.plan.nodes.iter().any(|node| matches!(node.op, Op::Call { .. })) {
+            turn.make_key(self.inner.values.new_record_key(id, ANSWERS.name()));
         }
         let opened = self.store().commit(turn.take(false)).await.map_err(EngineError::from);
         opened.inspect_err(|error| self.doubt(error))?;

@@ -9,7 +9,7 @@ use selvedge_vault::DataKey;
 use crate::error::EngineError;
 use crate::fact::Fact;
 use crate::ports::Micros;
-use crate::ports::store::{Commit, ContactChange, Known, Lease, Link, SealedValue};
+use crate::ports::store::{Commit, ContactChange, Known, Lease, Link, RecordKey, SealedValue};
 use crate::run::Run;
 use crate::signal::Who;
 
@@ -34,6 +34,7 @@ pub struct Turn {
     /// The customer's state with them, and the version that it was made from.
     becomes: Option<(i64, String)>,
     contacts: Vec<ContactChange>,
+    made_keys: Vec<RecordKey>,
     guard: Option<Guard>,
     /// It was taken back to before its guard; mail that it had taken in lies in the inbox again.
     pub taken_back: bool,
@@ -66,6 +67,7 @@ impl Turn {
             raised: Vec::new(),
             becomes: None,
             contacts: Vec::new(),
+            made_keys: Vec::new(),
             guard: None,
             taken_back: false,
         }
@@ -170,6 +172,11 @@ impl Turn {
         self.contacts.push(ContactChange { customer: self.run.customer.clone(), key: key.into(), made });
     }
 
+    /// A data key that is made with the record.
+    pub fn make_key(&mut self, key: RecordKey) {
+        self.made_keys.push(key);
+    }
+
     /// The facts of this turn were decided on this version of the customer's state.
     ///
     /// Of several decisions the first one holds: whatever was read later is of the same version, or is decided anew.
@@ -235,6 +242,7 @@ impl Turn {
             known: version.map(|version| Known { customer: self.run.customer.clone(), version, becomes }),
             epoch: self.epoch(),
             contacts: std::mem::take(&mut self.contacts),
+            keys: std::mem::take(&mut self.made_keys),
         }
     }
 }

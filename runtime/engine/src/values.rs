@@ -19,7 +19,7 @@ use crate::definition::Definition;
 use crate::error::{EngineError, StoreError};
 use crate::fact::Commitment;
 use crate::money::{Money, Terms};
-use crate::ports::store::{RunId, SealedField, SealedValue, Store};
+use crate::ports::store::{RecordKey, RunId, SealedField, SealedValue, Store};
 use crate::ports::{CardFields, Field, Random};
 use crate::run::{Run, item_of};
 
@@ -210,6 +210,13 @@ impl Values {
     /// The data key of a record's values of one class.
     pub async fn record_key(&self, id: &RunId, class: &str) -> Result<DataKey, EngineError> {
         self.key(&id.tenant, &id.interaction, class).await
+    }
+
+    /// A data key for a record that is being opened: made with it, it costs no commit of its own later.
+    pub fn new_record_key(&self, id: &RunId, class: &str) -> RecordKey {
+        let scope = Scope { tenant: id.tenant.clone(), subject: id.interaction.clone(), class: class.into() };
+        let WrappedKey(wrapped) = self.vault.new_data_key(&scope, self.random(), self.random());
+        RecordKey { class: class.into(), wrapped }
     }
 
     /// The same with the key at hand.

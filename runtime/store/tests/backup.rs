@@ -24,7 +24,9 @@ async fn filled(records: usize) -> (TempDir, SqliteStore) {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).await.unwrap();
     for n in 0..records {
-        store.commit(Author::new(&format!("int_{n}")).turn(TURN)).await.unwrap();
+        let mut author = Author::new(&format!("int_{n}"));
+        store.commit(author.turn(TURN - 1)).await.unwrap();
+        store.commit(author.turn(1)).await.unwrap();
     }
     (folder, store)
 }
@@ -101,11 +103,17 @@ async fn a_snapshot_does_not_write_over_a_file() {
 async fn what_was_changed_behind_the_stores_back_is_found() {
     changed("SELECT 1").await.unwrap();
     let table = [
-        ("UPDATE events SET body = replace(body, '\"host\"', '\"hose\"') WHERE idx = 4", "event 1 of record `int_1`"),
-        ("UPDATE events SET hash = zeroblob(32) WHERE idx = 4", "event 1 of record `int_1`"),
-        ("DELETE FROM events WHERE idx = 4", "event 2 of record `int_1`"),
-        ("DELETE FROM events WHERE idx = 11", "the edge of the log"),
-        ("UPDATE events SET idx = 99 WHERE idx = 11", "leaf 11 of the log is missing"),
+        ("UPDATE turns SET bodies = x'00' WHERE idx = 3", "event 0 of record `int_1`"),
+        (
+            "UPDATE turns SET bodies = (SELECT bodies FROM turns WHERE idx = 8) WHERE idx = 5",
+            "event 2 of record `int_1`",
+        ),
+        ("UPDATE turns SET hashes = zeroblob(64) WHERE idx = 3", "event 0 of record `int_1`"),
+        ("UPDATE turns SET hashes = zeroblob(64) WHERE idx = 5", "event 2 of record `int_1`"),
+        ("DELETE FROM records WHERE interaction = 'int_1'", "event 0 of record ``"),
+        ("DELETE FROM turns WHERE idx = 3", "event 2 of record `int_1`"),
+        ("DELETE FROM turns WHERE idx = 11", "the edge of the log"),
+        ("UPDATE turns SET idx = 99 WHERE idx = 11", "leaf 11 of the log is missing"),
         ("DELETE FROM log_edge", "the edge of the log"),
         ("UPDATE checkpoints SET size = 13", "a checkpoint over 13 events; there are 12"),
     ];

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use selvedge_engine::StoreError;
-use selvedge_engine::ports::store::{Journal, Log, Safe};
+use selvedge_engine::ports::store::{Commit, Journal, Keeping, Log, Safe};
+use selvedge_record::Frontier;
 use selvedge_store::SqliteStore;
 use selvedge_store::sqlite::SCHEMA;
 use selvedge_store::sqlite::writer::{Moment, Watch};
@@ -70,22 +71,85 @@ async fn refused(folder: &Path) -> StoreError {
 async fn a_newer_folder_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let mut newer = beside(folder.path()).await;
-    execute(&mut newer, "CREATE TABLE of_tomorrow (x); PRAGMA user_version = 7").await;
+    execute(&mut newer, "CREATE TABLE of_tomorrow (x); PRAGMA user_version = 99").await;
     newer.close().await.unwrap();
     let before = std::fs::read(database(folder.path())).unwrap();
 
     let error = refused(folder.path()).await;
 
-    assert!(matches!(error, StoreError::Newer { found: 7, known: SCHEMA }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: SCHEMA }), "{error}");
     assert_eq!(std::fs::read(database(folder.path())).unwrap(), before);
     assert_eq!(names(folder.path()), ["selvedge.db"]);
+}
+
+/// The schema of a folder from before records had numbers, as it was made then.
+const OF_VERSION_6: [&str; 6] = [
+    include_str!("../migrations/sqlite/0001_first.sql"),
+    include_str!("../migrations/sqlite/0002_numbers.sql"),
+    include_str!("../migrations/sqlite/0003_switches.sql"),
+    include_str!("../migrations/sqlite/0004_closed.sql"),
+    include_str!("../migrations/sqlite/0005_contacts.sql"),
+    include_str!("../migrations/sqlite/0006_campaigns.sql"),
+];
+
+#[tokio::test]
+async fn a_folder_from_before_records_had_numbers_is_carried_over_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = beside(folder.path()).await;
+    for sql in OF_VERSION_6 {
+        execute(&mut before, sql).await;
+    }
+    let (mut one, mut other, mut log) = (Author::new("int_9"), Author::new("int_1"), Frontier::new());
+    let mut written = [Vec::new(), Vec::new()];
+    for n in [0, 1, 0, 0] {
+        let turn = [&mut one, &mut other][n].turn(1);
+        let event = &turn.events[0];
+        sqlx::query("INSERT INTO events (idx, tenant, interaction, seq, hash, body) VALUES (?, ?, ?, ?, ?, ?)")
+            .bind(log.push(event.hash) as i64)
+            .bind(TENANT)
+            .bind(&turn.id.interaction)
+            .bind(event.seq as i64)
+            .bind(event.hash.0.to_vec())
+            .bind(&event.canonical)
+            .execute(&mut before)
+            .await
+            .unwrap();
+        written[n].push(event.canonical.clone());
+    }
+    let edge = sqlx::query("INSERT INTO log_edge (one, edge) VALUES (1, ?)").bind(serde_json::to_string(&log).unwrap());
+    edge.execute(&mut before).await.unwrap();
+    let rows = "INSERT INTO runs (tenant, interaction, workflow, controls, customer, opened, updated, at, over, busy, closed) \
+                VALUES ('riverside', 'int_9', 'w', 'c', 'c_ada', 10, 20, 'owed', 0, 0, NULL), \
+                       ('riverside', 'int_1', 'w', 'c', 'c_ada', 11, 30, 'completed', 1, 0, 30); \
+                INSERT INTO sealed VALUES ('riverside', 'int_9', 'plan/terms', 'PII', x'07'); \
+                INSERT INTO data_keys VALUES ('riverside', 'int_1', 'PII', x'01'); PRAGMA user_version = 6";
+    execute(&mut before, rows).await;
+    before.close().await.unwrap();
+
+    let store = SqliteStore::open(folder.path()).await.unwrap();
+
+    for (id, written) in [&one.id, &other.id].into_iter().zip(written) {
+        let read = store.record(id).await.unwrap();
+        assert_eq!(read.into_iter().map(|e| e.canonical).collect::<Vec<_>>(), written);
+    }
+    assert_eq!(store.places(&one.id).await.unwrap(), [0, 2, 3]);
+    assert_eq!((store.frontier().await.unwrap(), store.newest().await.unwrap()), (log, Some(30)));
+    assert_eq!(store.sealed(&one.id, "plan/terms").await.unwrap().unwrap().blob, [7]);
+    let listed: Vec<String> = store.runs(TENANT, 9).await.unwrap().into_iter().map(|run| run.interaction).collect();
+    assert_eq!(listed, ["int_1", "int_9"]);
+    assert_eq!(store.openable(TENANT, 99, None, 9).await.unwrap()[0].interaction, "int_1");
+    // It goes on where it was.
+    store.deliver(&one.id, "d1", "mail", 5).await.unwrap();
+    let lease = store.claim(0, 9).await.unwrap().remove(0).lease;
+    store.commit(Commit { lease, ..one.turn(2) }).await.unwrap();
+    assert_eq!(store.places(&one.id).await.unwrap(), [0, 2, 3, 4, 5]);
 }
 
 #[tokio::test]
 async fn what_a_newer_selvedge_left_unfinished_when_it_was_killed_stays_too() {
     let (alive, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut newer = beside(alive.path()).await;
-    execute(&mut newer, "CREATE TABLE of_tomorrow (x); PRAGMA user_version = 7").await;
+    execute(&mut newer, "CREATE TABLE of_tomorrow (x); PRAGMA user_version = 99").await;
     // A copy while it is open is what a killed process leaves: all of it still in the WAL.
     copy(alive.path(), killed.path());
     let read = |name: &str| std::fs::read(killed.path().join(name)).unwrap();
@@ -93,7 +157,7 @@ async fn what_a_newer_selvedge_left_unfinished_when_it_was_killed_stays_too() {
 
     let error = refused(killed.path()).await;
 
-    assert!(matches!(error, StoreError::Newer { found: 7, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
     assert!((read("selvedge.db"), read("selvedge.db-wal")) == before);
 }
 

@@ -90,6 +90,8 @@ pub struct Commit {
     pub epoch: Option<u64>,
     /// Contacts that these events make or take back.
     pub contacts: Vec<ContactChange>,
+    /// Data keys of the record, only in the commit that opens it: nobody else can have made one yet.
+    pub keys: Vec<RecordKey>,
 }
 
 impl fmt::Debug for Commit {
@@ -97,6 +99,15 @@ impl fmt::Debug for Commit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Commit({}, {} events)", self.id.interaction, self.events.len())
     }
+}
+
+/// A data key of a record as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordKey {
+    /// Class of the data dictionary.
+    pub class: String,
+    /// Under the master key.
+    pub wrapped: Vec<u8>,
 }
 
 /// A contact to be counted from now on, or no longer. One that is made counts as a change of the customer's state, so

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
 use selvedge_engine::ports::store::{
-    Asked, Claim, Commit, Delivery, Journal, Lease, Listed, RunId, Stored, Switchboard, Trouble,
+    Asked, Claim, Commit, Delivery, Journal, Lease, Listed, RecordKey, RunId, Stored, Switchboard, Trouble,
 };
 use selvedge_record::Sealed;
 
-use super::{Letter, MemoryStore, Row, Tables, stored, twice};
+use super::{Letter, MemoryStore, Row, Tables, key, stored, twice};
 
 #[async_trait]
 impl Journal for MemoryStore {
@@ -159,7 +159,7 @@ impl Tables {
             return Err(twice("seal values"));
         }
 
-        let Commit { id, events, summary, consumed, sealed, links, forget_card, known, contacts, .. } = commit;
+        let Commit { id, events, summary, consumed, sealed, links, forget_card, known, contacts, keys, .. } = commit;
         self.add(&id, events);
         self.keep_summary(&id, summary);
         if let Some(known) = known {
@@ -170,6 +170,9 @@ impl Tables {
             values.extend(sealed.into_iter().map(|value| (value.name.clone(), value)));
         }
         contacts.into_iter().for_each(|change| self.count(&tenant, change));
+        for RecordKey { class, wrapped } in keys {
+            self.data_keys.entry(key(&tenant, &id.interaction)).or_default().insert(class, wrapped);
+        }
         for letter in self.mail.get_mut(&id).into_iter().flatten().filter(|l| consumed.contains(&l.number)) {
             (letter.taken, letter.body) = (true, String::new());
         }

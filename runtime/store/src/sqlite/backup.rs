@@ -8,12 +8,15 @@ use std::path::Path;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::store::RunId;
 use selvedge_record::{Event, Frontier, Hash};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
+use super::bodies::Unpacker;
+use super::log::hashes_of;
 use super::{SqliteStore, unavailable};
+use crate::rows::as_i64;
 
-/// How many events are in memory at a time.
+/// How many turns are in memory at a time.
 const PAGE: i64 = 1024;
 
 /// What a database holds, after all of it was looked at.
@@ -54,7 +57,10 @@ impl SqliteStore {
 
     /// The runs that are not over.
     pub async fn unfinished(&self) -> Result<Vec<RunId>, StoreError> {
-        let rows = sqlx::query("SELECT tenant, interaction FROM runs WHERE over = 0").fetch_all(&self.read).await;
+        let rows =
+            sqlx::query("SELECT records.tenant, interaction FROM runs JOIN records USING (record) WHERE over = 0")
+                .fetch_all(&self.read)
+                .await;
         let rows = rows.map_err(unavailable("list open runs"))?;
         Ok(rows.iter().map(|r| RunId { tenant: r.get("tenant"), interaction: r.get("interaction") }).collect())
     }
@@ -77,10 +83,7 @@ pub async fn examine(file: &Path) -> Result<Examined, StoreError> {
         .await
         .map_err(unavailable("read a checkpoint"))?;
     let (edge, checkpoint) = log_is_whole(&mut database, newest).await?;
-    let newest: Option<i64> = sqlx::query_scalar("SELECT max(updated) FROM runs")
-        .fetch_one(&mut database)
-        .await
-        .map_err(unavailable("read the newest time"))?;
+    let newest = super::log::newest(&mut database).await?;
     let data_key = sqlx::query_as("SELECT tenant, subject, class, wrapped FROM data_keys LIMIT 1")
         .fetch_optional(&mut database)
         .await
@@ -100,31 +103,41 @@ async fn pages_are_whole(database: &mut SqliteConnection) -> Result<(), StoreErr
 
 /// Each event is what was written, and each record one chain without a gap.
 async fn records_are_whole(database: &mut SqliteConnection) -> Result<(), StoreError> {
-    let sql = "SELECT tenant, interaction, seq, hash, body FROM events \
-               WHERE (tenant, interaction, seq) > (?, ?, ?) ORDER BY tenant, interaction, seq LIMIT ?";
-    let mut last = (String::new(), String::new(), -1_i64);
-    let mut head = Hash::ZERO;
+    let sql = "SELECT record, coalesce(tenant, '') AS tenant, coalesce(interaction, '') AS interaction, seq, hashes, bodies \
+               FROM turns LEFT JOIN records USING (record) WHERE (record, seq) > (?, ?) ORDER BY record, seq LIMIT ?";
+    let (mut last, mut next, mut head) = ((0_i64, -1_i64), 0_u64, Hash::ZERO);
+    let mut unpacker = Unpacker::new()?;
     loop {
-        let query = sqlx::query(sql).bind(&last.0).bind(&last.1).bind(last.2).bind(PAGE);
-        let page = query.fetch_all(&mut *database).await.map_err(unavailable("read the records"))?;
+        let page = sqlx::query(sql).bind(last.0).bind(last.1).bind(PAGE).fetch_all(&mut *database).await;
+        let page = page.map_err(unavailable("read the records"))?;
         if page.is_empty() {
             return Ok(());
         }
         for row in &page {
-            let (tenant, interaction, seq): (String, String, i64) =
-                (row.get("tenant"), row.get("interaction"), row.get("seq"));
-            if (&tenant, &interaction) != (&last.0, &last.1) {
-                (last, head) = ((tenant, interaction, -1), Hash::ZERO);
+            let (record, seq): (i64, i64) = (row.get("record"), row.get("seq"));
+            if record != last.0 {
+                (next, head) = (0, Hash::ZERO);
             }
-            let hold = || unreadable(format!("event {seq} of record `{}` is not the one that was written", last.1));
-            let body: &str = row.get("body");
-            let event = Event::parse(body).map_err(|_| hold())?;
-            let in_place = event.tenant == last.0 && event.interaction == last.1 && seq == last.2 + 1;
-            let chained = event.prev == head && i64::try_from(event.seq) == Ok(seq) && event.hash == leaf(row)?;
-            if !(in_place && chained) {
+            last = (record, seq);
+            let (tenant, interaction): (&str, &str) = (row.get("tenant"), row.get("interaction"));
+            let hold = || {
+                unreadable(format!(
+                    "event {seq} of record `{interaction}`, or one after it, is not the one that was written"
+                ))
+            };
+            let leaves = hashes_of(row.get("hashes"))?;
+            let texts = unpacker.unpack(row.get("bodies")).map_err(|_| hold())?;
+            if u64::try_from(seq) != Ok(next) || texts.len() != leaves.len() {
                 return Err(hold());
             }
-            (last.2, head) = (seq, event.hash);
+            for (text, leaf) in texts.iter().zip(leaves) {
+                let event = Event::parse(text).map_err(|_| hold())?;
+                let in_place = event.tenant == tenant && event.interaction == interaction && event.seq == next;
+                if !(in_place && event.prev == head && event.hash == leaf) {
+                    return Err(hold());
+                }
+                (next, head) = (next + 1, event.hash);
+            }
         }
     }
 }
@@ -134,7 +147,7 @@ async fn log_is_whole(
     database: &mut SqliteConnection,
     newest: Option<(i64, String)>,
 ) -> Result<(Frontier, Option<(String, Hash)>), StoreError> {
-    let sql = "SELECT idx, hash FROM events WHERE idx >= ? ORDER BY idx LIMIT ?";
+    let sql = "SELECT idx, hashes FROM turns WHERE idx >= ? ORDER BY idx LIMIT ?";
     let (mut log, mut at_checkpoint) = (Frontier::new(), None);
     loop {
         let mut look = |log: &Frontier| match &newest {
@@ -144,18 +157,21 @@ async fn log_is_whole(
             _ => {}
         };
         look(&log);
-        let from = super::journal::as_i64(log.size());
+        let from = as_i64(log.size());
         let page = sqlx::query(sql).bind(from).bind(PAGE).fetch_all(&mut *database).await;
         let page = page.map_err(unavailable("read the log"))?;
         if page.is_empty() {
             break;
         }
         for row in &page {
-            let index = log.push(leaf(row)?);
-            if row.get::<i64, _>("idx") != super::journal::as_i64(index) {
+            let index = log.size();
+            if row.get::<i64, _>("idx") != as_i64(index) {
                 return Err(unreadable(format!("leaf {index} of the log is missing")));
             }
-            look(&log);
+            for leaf in hashes_of(row.get("hashes"))? {
+                log.push(leaf);
+                look(&log);
+            }
         }
     }
     if super::log::edge(&mut *database).await? != log {
@@ -167,11 +183,6 @@ async fn log_is_whole(
         }
         _ => Ok((log, at_checkpoint)),
     }
-}
-
-fn leaf(row: &SqliteRow) -> Result<Hash, StoreError> {
-    let bytes: Vec<u8> = row.get("hash");
-    <[u8; 32]>::try_from(bytes).map(Hash).map_err(|_| unreadable("a leaf of the log".into()))
 }
 
 fn unreadable(what: String) -> StoreError {

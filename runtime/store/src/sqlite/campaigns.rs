@@ -65,8 +65,8 @@ impl Campaigns for SqliteStore {
     }
 
     async fn ended(&self, tenant: &str, campaign: &str, limit: u32) -> Result<Vec<Enlisted>, StoreError> {
-        let sql = "SELECT e.customer, e.interaction FROM enlisted AS e JOIN runs ON runs.tenant = e.tenant \
-                       AND runs.interaction = e.interaction \
+        let sql = "SELECT e.customer, e.interaction FROM enlisted AS e JOIN records USING (tenant, interaction) \
+                       JOIN runs USING (record) \
                    WHERE e.tenant = ? AND e.campaign = ? AND e.state = 'open' AND runs.over = 1 \
                    ORDER BY e.number LIMIT ?";
         let rows = sqlx::query(sql).bind(tenant).bind(campaign).bind(limit).fetch_all(&self.read).await;
@@ -99,8 +99,8 @@ impl Campaigns for SqliteStore {
 
     async fn progress(&self, tenant: &str, campaign: &str) -> Result<Progress, StoreError> {
         let sql = "SELECT e.state, coalesce(runs.busy = 0, 0) AS waits, count(*) AS customers \
-                   FROM enlisted AS e LEFT JOIN runs ON e.state = 'open' AND runs.tenant = e.tenant \
-                       AND runs.interaction = e.interaction \
+                   FROM enlisted AS e LEFT JOIN records AS r ON e.state = 'open' AND r.tenant = e.tenant \
+                       AND r.interaction = e.interaction LEFT JOIN runs USING (record) \
                    WHERE e.tenant = ? AND e.campaign = ? GROUP BY 1, 2";
         let rows = sqlx::query(sql).bind(tenant).bind(campaign).fetch_all(&self.read).await;
         let mut progress = Progress::default();
@@ -140,8 +140,8 @@ async fn take(
 ) -> Result<Vec<Enlisted>, sqlx::Error> {
     let sql = "UPDATE enlisted SET taken = ? WHERE number IN ( \
                    SELECT e.number FROM enlisted AS e WHERE e.tenant = ? AND e.campaign = ? AND e.state = 'open' \
-                       AND e.taken <= ? AND NOT EXISTS (SELECT 1 FROM runs \
-                           WHERE runs.tenant = e.tenant AND runs.interaction = e.interaction) \
+                       AND e.taken <= ? AND NOT EXISTS (SELECT 1 FROM records \
+                           WHERE records.tenant = e.tenant AND records.interaction = e.interaction) \
                    ORDER BY e.number LIMIT ?) RETURNING number, customer, interaction";
     let again = sqlx::query(sql).bind(now).bind(tenant).bind(campaign).bind(now - STRANDED).bind(limit);
     let mut taken = again.fetch_all(&mut desk.connection).await?;

@@ -1,11 +1,14 @@
 //! Contacts and conversations, counted for the rules that bound them.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use selvedge_engine::StoreError;
-use selvedge_engine::ports::store::{ContactChange, Contacts};
+use selvedge_engine::ports::store::{Commit, ContactChange, Contacts, RunId};
 use selvedge_policy::{Contacted, Count, Tally};
 use sqlx::Row;
 
+use super::rows::{self, rows};
 use super::writer::Desk;
 use super::{SqliteStore, unavailable};
 
@@ -17,6 +20,17 @@ const TALLY: &str = "SELECT count(*) AS count, min(at) AS oldest FROM ( \
         AND purpose NOT IN (SELECT value FROM json_each(?8)) \
         AND (?9 IS NULL OR account IS NULL OR account = ?9) \
         ORDER BY at DESC LIMIT ?10)";
+
+const MADE: [&str; 3] = rows!(
+    "INSERT INTO contacts (tenant, customer, key, at, past, channel, purpose, account)",
+    "(?, ?, ?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT (tenant, customer, key) DO UPDATE SET at = excluded.at"
+);
+const CHANGED: [&str; 3] = rows!(
+    "UPDATE customers SET version = version + 1 FROM (",
+    "(?, ?)",
+    ") WHERE tenant = column1 AND customer = column2"
+);
 
 #[async_trait]
 impl Contacts for SqliteStore {
@@ -43,22 +57,31 @@ fn list(names: &[String]) -> String {
 }
 
 /// Keeps what is made and removes what was taken back.
-pub(super) async fn keep(desk: &mut Desk, tenant: &str, changes: Vec<ContactChange>) -> Result<(), StoreError> {
-    for ContactChange { customer, key, made } in changes {
-        let Some(Contacted { past, channel, purpose, account, at }) = made else {
+pub(super) async fn keep<'c>(desk: &mut Desk, turns: impl Iterator<Item = &'c Commit>) -> Result<(), StoreError> {
+    let (mut all, mut changed) = (Vec::new(), BTreeSet::new());
+    for Commit { id: RunId { tenant, .. }, contacts, .. } in turns {
+        for ContactChange { customer, key, made } in contacts {
+            if let Some(made) = made {
+                all.push((tenant, customer, key, made));
+                changed.insert((tenant, customer));
+                continue;
+            }
             let sql = "DELETE FROM contacts WHERE tenant = ? AND customer = ? AND key = ?";
             let query = sqlx::query(sql).bind(tenant).bind(customer).bind(key);
             query.execute(&mut desk.connection).await.map_err(unavailable("take a contact back"))?;
-            continue;
-        };
-        let sql = "INSERT INTO contacts (tenant, customer, key, at, past, channel, purpose, account) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, customer, key) DO UPDATE SET at = excluded.at";
-        let query = sqlx::query(sql).bind(tenant).bind(&customer).bind(key).bind(at).bind(past.name());
-        let query = query.bind(channel).bind(purpose).bind(account);
-        query.execute(&mut desk.connection).await.map_err(unavailable("keep a contact"))?;
-        let sql = "UPDATE customers SET version = version + 1 WHERE tenant = ? AND customer = ?";
-        let query = sqlx::query(sql).bind(tenant).bind(customer);
-        query.execute(&mut desk.connection).await.map_err(unavailable("keep a contact"))?;
+        }
     }
-    Ok(())
+    rows::write(&mut desk.connection, &MADE, &all, |query, (tenant, customer, key, made)| {
+        let Contacted { past, channel, purpose, account, at } = made;
+        let query = query.bind(*tenant).bind(*customer).bind(*key).bind(at).bind(past.name());
+        query.bind(channel).bind(purpose).bind(account)
+    })
+    .await
+    .map_err(unavailable("keep a contact"))?;
+    let changed = Vec::from_iter(changed);
+    rows::write(&mut desk.connection, &CHANGED, &changed, |query, (tenant, customer)| {
+        query.bind(*tenant).bind(*customer)
+    })
+    .await
+    .map_err(unavailable("keep a contact"))
 }

@@ -58,8 +58,8 @@ impl Customers for SqliteStore {
     }
 
     async fn open_interactions(&self, tenant: &str, customer: &str) -> Result<Vec<RunId>, StoreError> {
-        let sql =
-            "SELECT interaction FROM runs WHERE tenant = ? AND customer = ? AND over = 0 ORDER BY opened, interaction";
+        let sql = "SELECT interaction FROM runs JOIN records USING (record) WHERE runs.tenant = ? AND customer = ? AND over = 0 \
+             ORDER BY opened, interaction";
         let rows = sqlx::query(sql).bind(tenant).bind(customer).fetch_all(&self.read).await;
         let rows = rows.map_err(unavailable("list a customer's interactions"))?;
         Ok(rows.iter().map(|r| RunId { tenant: tenant.into(), interaction: r.get("interaction") }).collect())

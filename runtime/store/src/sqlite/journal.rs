@@ -11,11 +11,12 @@ use selvedge_record::Sealed;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::bodies::Unpacker;
 use super::customers::keep_known;
 use super::open::set_version;
 use super::safe::forget;
 use super::writer::Desk;
-use super::{SqliteStore, contacts as counted, switches, turns, unavailable};
+use super::{SqliteStore, switches, turns, unavailable};
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -38,25 +39,22 @@ impl Journal for SqliteStore {
     }
 
     async fn record(&self, id: &RunId) -> Result<Vec<Stored>, StoreError> {
-        let rows = sqlx::query("SELECT seq, body FROM events WHERE tenant = ? AND interaction = ? ORDER BY seq")
-            .bind(&id.tenant)
-            .bind(&id.interaction)
-            .fetch_all(&self.read)
-            .await
-            .map_err(unavailable("read a record"))?;
-        Ok(rows.iter().map(stored).collect())
+        let sql = "SELECT seq, bodies FROM turns JOIN records USING (record) WHERE tenant = ? AND interaction = ? ORDER BY seq";
+        let rows = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(&self.read).await;
+        stored(&rows.map_err(unavailable("read a record"))?)
     }
 
     async fn last(&self, id: &RunId) -> Result<Option<Stored>, StoreError> {
-        let sql = "SELECT seq, body FROM events WHERE tenant = ? AND interaction = ? ORDER BY seq DESC LIMIT 1";
-        let row = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_optional(&self.read).await;
-        Ok(row.map_err(unavailable("read a record"))?.as_ref().map(stored))
+        let sql = "SELECT seq, bodies FROM turns JOIN records USING (record) WHERE tenant = ? AND interaction = ? \
+                   ORDER BY seq DESC LIMIT 1";
+        let rows = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(&self.read).await;
+        Ok(stored(&rows.map_err(unavailable("read a record"))?)?.pop())
     }
 
     async fn append(&self, id: &RunId, event: Sealed) -> Result<(), StoreError> {
         let id = id.clone();
         self.writer
-            .run("add to a record", move |desk| Box::pin(async move { write_events(desk, &id, vec![event]).await }))
+            .run("add to a record", move |desk| Box::pin(async move { turns::append(desk, &id, &[event]).await }))
             .await
     }
 
@@ -87,11 +85,11 @@ impl Journal for SqliteStore {
         // Whoever waits longest comes first: beyond the limit nobody is passed over for ever. Mail for a record
         // that is not there wakes nobody.
         let sql = "SELECT tenant, interaction FROM ( \
-                       SELECT tenant, interaction, wake AS since FROM runs WHERE wake <= ?1 \
-                       UNION ALL SELECT tenant, interaction, updated FROM runs WHERE busy = 1 \
-                       UNION ALL SELECT inbox.tenant, inbox.interaction, inbox.at FROM inbox \
-                           JOIN runs USING (tenant, interaction) WHERE taken = 0 \
-                   ) GROUP BY tenant, interaction ORDER BY min(since), tenant, interaction LIMIT ?2";
+                       SELECT record, wake AS since FROM runs WHERE wake <= ?1 \
+                       UNION ALL SELECT record, updated FROM runs WHERE busy = 1 \
+                       UNION ALL SELECT record, inbox.at FROM inbox JOIN records USING (tenant, interaction) \
+                           JOIN runs USING (record) WHERE taken = 0 \
+                   ) JOIN records USING (record) GROUP BY record ORDER BY min(since), tenant, interaction LIMIT ?2";
         let rows = sqlx::query(sql).bind(now).bind(self.beyond_those_held(limit)).fetch_all(&self.read).await;
         let rows = rows.map_err(unavailable("look for work"))?;
         Ok(rows.iter().filter_map(|row| self.leases.take(run_id(row))).take(limit as usize).collect())
@@ -100,7 +98,7 @@ impl Journal for SqliteStore {
     async fn claim_one(&self, id: &RunId, now: Micros) -> Result<Asked, StoreError> {
         let sql = "SELECT busy OR coalesce(wake <= ?3, 0) OR EXISTS \
                        (SELECT 1 FROM inbox WHERE tenant = ?1 AND interaction = ?2 AND taken = 0) \
-                   FROM runs WHERE tenant = ?1 AND interaction = ?2";
+                   FROM records JOIN runs USING (record) WHERE records.tenant = ?1 AND interaction = ?2";
         let wanted = sqlx::query_scalar(sql).bind(&id.tenant).bind(&id.interaction).bind(now);
         let wanted: Option<bool> = wanted.fetch_optional(&self.read).await.map_err(unavailable("look for work"))?;
         Ok(match self.leases.holds(id) {
@@ -116,14 +114,16 @@ impl Journal for SqliteStore {
     }
 
     async fn next_wake(&self) -> Result<Option<Micros>, StoreError> {
-        let sql = "SELECT tenant, interaction, wake FROM runs WHERE wake IS NOT NULL ORDER BY wake LIMIT ?";
+        let sql = "SELECT records.tenant, interaction, wake FROM runs JOIN records USING (record) \
+                   WHERE wake IS NOT NULL ORDER BY wake LIMIT ?";
         let rows = sqlx::query(sql).bind(self.beyond_those_held(1)).fetch_all(&self.read).await;
         let rows = rows.map_err(unavailable("look for work"))?;
         Ok(rows.iter().find(|row| !self.leases.holds(&run_id(row))).map(|row| row.get("wake")))
     }
 
     async fn runs(&self, tenant: &str, limit: u32) -> Result<Vec<Listed>, StoreError> {
-        let sql = "SELECT * FROM runs WHERE tenant = ? ORDER BY opened DESC, interaction LIMIT ?";
+        let sql = "SELECT runs.*, interaction FROM runs JOIN records USING (record) WHERE runs.tenant = ? \
+                   ORDER BY opened DESC, interaction LIMIT ?";
         let rows = sqlx::query(sql)
             .bind(tenant)
             .bind(limit)
@@ -139,10 +139,7 @@ impl Journal for SqliteStore {
     }
 
     async fn newest(&self) -> Result<Option<Micros>, StoreError> {
-        sqlx::query_scalar("SELECT max(updated) FROM runs")
-            .fetch_one(&self.read)
-            .await
-            .map_err(unavailable("read the newest time"))
+        super::log::newest(&self.read).await
     }
 }
 
@@ -153,12 +150,15 @@ impl SqliteStore {
     }
 }
 
-fn number(row: &SqliteRow, column: &str) -> u64 {
-    u64::try_from(row.get::<i64, _>(column)).unwrap_or(0)
-}
-
-fn stored(row: &SqliteRow) -> Stored {
-    Stored { seq: number(row, "seq"), canonical: row.get("body") }
+/// The events of turns, in their order.
+fn stored(turns: &[SqliteRow]) -> Result<Vec<Stored>, StoreError> {
+    let (mut unpacker, mut events) = (Unpacker::new()?, Vec::new());
+    for turn in turns {
+        let seq = u64::try_from(turn.get::<i64, _>("seq")).unwrap_or(0);
+        let texts = unpacker.unpack(turn.get("bodies"))?;
+        events.extend((seq..).zip(texts).map(|(seq, canonical)| Stored { seq, canonical }));
+    }
+    Ok(events)
 }
 
 pub(super) fn run_id(row: &SqliteRow) -> RunId {
@@ -180,29 +180,6 @@ fn summary(row: &SqliteRow) -> Summary {
     }
 }
 
-/// Events at the end of a record. That the first one is the record's next is what makes a record have one
-/// author; the unique key on (tenant, interaction, seq) stands behind it.
-pub(super) async fn write_events(desk: &mut Desk, id: &RunId, events: Vec<Sealed>) -> Result<(), StoreError> {
-    for (event, next) in events.into_iter().zip(length(desk, id).await?..) {
-        if event.seq != next {
-            return Err(StoreError::Conflict { interaction: id.interaction.clone() });
-        }
-        let index = desk.edge.push(event.hash);
-        let sql = "INSERT INTO events (idx, tenant, interaction, seq, hash, body) VALUES (?, ?, ?, ?, ?, ?)";
-        sqlx::query(sql)
-            .bind(as_i64(index))
-            .bind(&id.tenant)
-            .bind(&id.interaction)
-            .bind(as_i64(event.seq))
-            .bind(event.hash.0.to_vec())
-            .bind(event.canonical)
-            .execute(&mut desk.connection)
-            .await
-            .map_err(unavailable("write an event"))?;
-    }
-    Ok(())
-}
-
 /// A turn as rows.
 pub(super) fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Result<(), StoreError>> {
     Box::pin(async move {
@@ -214,13 +191,12 @@ pub(super) fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Resul
         if let Some(known) = commit.known.clone() {
             keep_known(desk, &commit.id.tenant, known).await?;
         }
-        desk.lengths.forget(&commit.id);
-        if !turns::follow(desk, &[&commit]).await?.into_iter().all(|follows| follows) {
+        desk.places.forget(&commit.id);
+        let Some(Some(place)) = turns::follow(desk, &[&commit]).await?.pop() else {
             return Err(StoreError::Conflict { interaction: commit.id.interaction });
-        }
-        turns::write(desk, &[&commit]).await?;
-        let Commit { id, consumed, links, forget_card, contacts, .. } = commit;
-        counted::keep(desk, &id.tenant, contacts).await?;
+        };
+        turns::write(desk, &[(&commit, place)]).await?;
+        let Commit { id, consumed, links, forget_card, .. } = commit;
         for number in consumed {
             let sql = "UPDATE inbox SET taken = 1, body = '' WHERE number = ? AND tenant = ? AND interaction = ?";
             sqlx::query(sql)
@@ -242,16 +218,4 @@ pub(super) fn write_turn(desk: &mut Desk, commit: Commit) -> BoxFuture<'_, Resul
             None => Ok(()),
         }
     })
-}
-
-/// How many events the record has.
-pub(super) async fn length(desk: &mut Desk, id: &RunId) -> Result<u64, StoreError> {
-    let sql = "SELECT coalesce(max(seq) + 1, 0) AS length FROM events WHERE tenant = ? AND interaction = ?";
-    let row = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_one(&mut desk.connection).await;
-    Ok(number(&row.map_err(unavailable("read a record"))?, "length"))
-}
-
-/// SQLite's integers are signed; a log of 2^63 events is out of reach.
-pub(super) fn as_i64(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }

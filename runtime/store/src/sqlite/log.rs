@@ -2,24 +2,29 @@
 
 use async_trait::async_trait;
 use selvedge_engine::StoreError;
+use selvedge_engine::ports::Micros;
 use selvedge_engine::ports::store::{Log, RunId};
 use selvedge_record::{Frontier, Hash};
 use sqlx::{Row, SqliteConnection, SqliteExecutor};
 
-use super::journal::{as_i64, run_id};
 use super::{SqliteStore, unavailable};
+use crate::rows::{Cells, as_i64, run_id};
 
 #[async_trait]
 impl Log for SqliteStore {
     async fn places(&self, id: &RunId) -> Result<Vec<u64>, StoreError> {
-        let sql = "SELECT idx FROM events WHERE tenant = ? AND interaction = ? ORDER BY seq";
-        let places = sqlx::query_scalar(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(&self.read).await;
-        let places: Vec<i64> = places.map_err(unavailable("read the log"))?;
-        Ok(places.into_iter().map(|place| u64::try_from(place).unwrap_or(0)).collect())
+        let sql = "SELECT idx, length(hashes) / 32 AS events FROM turns JOIN records USING (record) \
+                   WHERE tenant = ? AND interaction = ? ORDER BY seq";
+        let turns = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(&self.read).await;
+        let turns = turns.map_err(unavailable("read the log"))?;
+        Ok(turns.iter().flat_map(|turn| (turn.count("idx")..).take(turn.count("events") as usize)).collect())
     }
 
     async fn written_since(&self, index: u64) -> Result<Vec<RunId>, StoreError> {
-        let sql = "SELECT DISTINCT tenant, interaction FROM events WHERE idx >= ? ORDER BY tenant, interaction";
+        // A turn may begin before the place and reach beyond it.
+        let sql = "SELECT DISTINCT tenant, interaction FROM turns JOIN records USING (record) \
+                   WHERE idx >= coalesce((SELECT max(idx) FROM turns WHERE idx <= ?1), 0) \
+                   AND idx + length(hashes) / 32 > ?1 ORDER BY tenant, interaction";
         let rows = sqlx::query(sql).bind(as_i64(index)).fetch_all(&self.read).await;
         Ok(rows.map_err(unavailable("read the log"))?.iter().map(run_id).collect())
     }
@@ -29,17 +34,17 @@ impl Log for SqliteStore {
     }
 
     async fn leaves(&self, size: u64) -> Result<Vec<Hash>, StoreError> {
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM events WHERE idx < ? ORDER BY idx")
+        let turns: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hashes FROM turns WHERE idx < ? ORDER BY idx")
             .bind(as_i64(size))
             .fetch_all(&self.read)
             .await
             .map_err(unavailable("read the log"))?;
-        let leaf = |bytes: Vec<u8>| {
-            <[u8; 32]>::try_from(bytes)
-                .map(Hash)
-                .map_err(|_| StoreError::Unreadable { what: "a leaf of the log".into() })
-        };
-        rows.into_iter().map(leaf).collect()
+        let mut leaves = Vec::new();
+        for hashes in turns {
+            leaves.extend(hashes_of(&hashes)?);
+        }
+        leaves.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        Ok(leaves)
     }
 
     async fn put_checkpoint(&self, size: u64, note: &str) -> Result<(), StoreError> {
@@ -69,14 +74,53 @@ impl Log for SqliteStore {
 /// The edge as it is kept; before the first event there is none.
 pub(super) async fn edge(database: impl SqliteExecutor<'_>) -> Result<Frontier, StoreError> {
     let kept = sqlx::query_scalar("SELECT edge FROM log_edge WHERE one = 1").fetch_optional(database).await;
-    let kept: Option<String> = kept.map_err(unavailable("read the log"))?;
+    frontier(kept.map_err(unavailable("read the log"))?)
+}
+
+fn frontier(kept: Option<String>) -> Result<Frontier, StoreError> {
     let Some(text) = kept else { return Ok(Frontier::new()) };
     serde_json::from_str(&text).map_err(|e| StoreError::Unreadable { what: format!("the edge of the log: {e}") })
 }
 
-/// Keeps the edge, in the transaction that wrote the leaves.
-pub(super) async fn move_edge(connection: &mut SqliteConnection, edge: &Frontier) -> Result<(), StoreError> {
+/// The newest time of a run.
+pub(super) async fn newest(database: impl SqliteExecutor<'_>) -> Result<Option<Micros>, StoreError> {
+    let kept = sqlx::query_scalar("SELECT newest FROM log_edge WHERE one = 1").fetch_optional(database).await;
+    Ok(kept.map_err(unavailable("read the newest time"))?.flatten())
+}
+
+/// The leaves of a turn.
+pub(super) fn hashes_of(bytes: &[u8]) -> Result<Vec<Hash>, StoreError> {
+    let leaf = |bytes: &[u8]| {
+        let hash = <[u8; 32]>::try_from(bytes).map(Hash);
+        hash.map_err(|_| StoreError::Unreadable { what: "a leaf of the log".into() })
+    };
+    bytes.chunks(32).map(leaf).collect()
+}
+
+/// Begins a transaction; the edge, the newest time and the number of the next record as they are in it. One statement to
+/// the driver, because each costs a change of threads.
+pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<(Frontier, Option<Micros>, i64), StoreError> {
+    const BEGIN: &str = concat!(
+        "BEGIN IMMEDIATE; ",
+        "SELECT edge, newest, (SELECT coalesce(max(record), 0) + 1 FROM records) AS record \
+         FROM (SELECT 1) LEFT JOIN log_edge ON one = 1"
+    );
+    let row = sqlx::query(BEGIN).fetch_one(connection).await.map_err(unavailable("begin"))?;
+    Ok((frontier(row.get("edge"))?, row.get("newest"), row.get("record")))
+}
+
+/// Keeps the edge and the newest time, in the transaction that wrote the leaves, and commits it.
+pub(super) async fn commit(
+    connection: &mut SqliteConnection,
+    edge: &Frontier,
+    newest: Option<Micros>,
+) -> Result<(), StoreError> {
+    const COMMIT: &str = concat!(
+        "INSERT INTO log_edge (one, edge, newest) VALUES (1, ?, ?) \
+         ON CONFLICT (one) DO UPDATE SET edge = excluded.edge, newest = excluded.newest",
+        "; COMMIT"
+    );
     let text = serde_json::to_string(edge).map_err(|e| StoreError::Unreadable { what: e.to_string() })?;
-    let sql = "INSERT INTO log_edge (one, edge) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET edge = excluded.edge";
-    sqlx::query(sql).bind(text).execute(connection).await.map(|_| ()).map_err(unavailable("move the log"))
+    let query = sqlx::query(COMMIT).bind(text).bind(newest);
+    query.execute(connection).await.map(|_| ()).map_err(unavailable("commit"))
 }

@@ -7,12 +7,12 @@ use selvedge_engine::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::writer::{Watch, Writer};
+use super::writer::{Desk, Watch, Writer};
 use super::{SqliteStore, log, unavailable};
 use crate::leases::Leases;
 
 /// The schema that this binary writes.
-pub const SCHEMA: i64 = 6;
+pub const SCHEMA: i64 = 7;
 /// How each version is reached from the one before.
 const MIGRATIONS: [&str; SCHEMA as usize] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; SCHEMA as usize] = [
     include_str!("../../migrations/sqlite/0004_closed.sql"),
     include_str!("../../migrations/sqlite/0005_contacts.sql"),
     include_str!("../../migrations/sqlite/0006_campaigns.sql"),
+    include_str!("../../migrations/sqlite/0007_records.sql"),
 ];
 /// The file in the data folder.
 const FILE: &str = "selvedge.db";
@@ -54,10 +55,12 @@ impl SqliteStore {
         log::edge(&mut connection).await?;
         let read = SqlitePoolOptions::new()
             .max_connections(READERS)
+            // It is a file in this process: to ask each time whether it is still there costs as much as a read.
+            .test_before_acquire(false)
             .connect_with(options.read_only(true))
             .await
             .map_err(unavailable("open the readers"))?;
-        let (writer, leases) = (Writer::start(connection, watch), Arc::new(Leases::new()));
+        let (writer, leases) = (Writer::start(Desk::new(connection)?, watch), Arc::new(Leases::new()));
         Ok(SqliteStore { read, writer, leases })
     }
 }

@@ -6,7 +6,7 @@ use selvedge_engine::ports::Micros;
 use selvedge_engine::ports::store::{Destruction, Keeping, Kept};
 use sqlx::Row;
 
-use super::journal::{length, write_events};
+use super::turns::{append, length};
 use super::{SqliteStore, unavailable};
 
 #[async_trait]
@@ -18,10 +18,10 @@ impl Keeping for SqliteStore {
         after: Option<&(Micros, String)>,
         limit: u32,
     ) -> Result<Vec<Kept>, StoreError> {
-        let sql = "SELECT r.interaction, r.workflow, r.customer, r.closed, group_concat(k.class) AS classes \
-                   FROM runs r JOIN data_keys k ON k.tenant = r.tenant AND k.subject = r.interaction \
-                   WHERE r.tenant = ? AND r.closed < ? AND (r.closed, r.interaction) > (?, ?) \
-                   GROUP BY r.closed, r.interaction ORDER BY r.closed, r.interaction LIMIT ?";
+        let sql = "SELECT interaction, workflow, customer, closed, group_concat(class) AS classes \
+                   FROM runs r JOIN records USING (record) JOIN data_keys k ON k.tenant = r.tenant AND subject = interaction \
+                   WHERE r.tenant = ?1 AND closed < ?2 AND closed >= ?3 AND (closed, interaction) > (?3, ?4) \
+                   GROUP BY closed, interaction ORDER BY closed, interaction LIMIT ?5";
         let (closed, interaction) = after.map_or((i64::MIN, ""), |(closed, interaction)| (*closed, interaction));
         let query = sqlx::query(sql).bind(tenant).bind(before).bind(closed).bind(interaction).bind(limit);
         let rows = query.fetch_all(&self.read).await.map_err(unavailable("look for what is due"))?;
@@ -43,10 +43,11 @@ impl Keeping for SqliteStore {
                     if length(desk, &holds).await? != known {
                         return Err(StoreError::Conflict { interaction: holds.interaction });
                     }
-                    write_events(desk, &id, events).await?;
+                    append(desk, &id, &events).await?;
                     let both = [
                         "DELETE FROM data_keys WHERE tenant = ? AND subject = ? AND class = ?",
-                        "DELETE FROM sealed WHERE tenant = ? AND interaction = ? AND class = ?",
+                        "DELETE FROM sealed WHERE class = ?3 AND record = \
+                         (SELECT record FROM records WHERE tenant = ?1 AND interaction = ?2)",
                     ];
                     for class in &classes {
                         for sql in both {

@@ -45,7 +45,7 @@ impl Safe for SqliteStore {
     }
 
     async fn sealed(&self, id: &RunId, name: &str) -> Result<Option<SealedValue>, StoreError> {
-        let sql = "SELECT name, class, blob FROM sealed WHERE tenant = ? AND interaction = ? AND name = ?";
+        let sql = "SELECT name, class, blob FROM sealed JOIN records USING (record) WHERE tenant = ? AND interaction = ? AND name = ?";
         let row = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).bind(name).fetch_optional(&self.read).await;
         let row = row.map_err(unavailable("read a sealed value"))?;
         Ok(row.map(|r| SealedValue { name: r.get("name"), class: r.get("class"), blob: r.get("blob") }))

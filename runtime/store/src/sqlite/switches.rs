@@ -7,7 +7,8 @@ use selvedge_engine::ports::store::{RunId, Switchboard};
 use selvedge_engine::switches::SWITCHES;
 use selvedge_record::Sealed;
 
-use super::journal::{length, run_id, write_events};
+use super::journal::run_id;
+use super::turns::{append, length};
 use super::writer::Desk;
 use super::{SqliteStore, unavailable};
 
@@ -19,7 +20,7 @@ impl Switchboard for SqliteStore {
             .run("write a kill switch", move |desk| {
                 Box::pin(async move {
                     desk.epochs.clear();
-                    write_events(desk, &id, vec![event]).await?;
+                    append(desk, &id, &[event]).await?;
                     let Some(switch) = frees else { return Ok(()) };
                     let query = sqlx::query("UPDATE runs SET wake = ? WHERE tenant = ? AND halted = ?")
                         .bind(at)
@@ -32,7 +33,7 @@ impl Switchboard for SqliteStore {
     }
 
     async fn busy_of(&self, tenant: &str) -> Result<Vec<RunId>, StoreError> {
-        let sql = "SELECT tenant, interaction FROM runs WHERE busy = 1 AND tenant = ?";
+        let sql = "SELECT records.tenant, interaction FROM runs JOIN records USING (record) WHERE busy = 1 AND runs.tenant = ?";
         let rows = sqlx::query(sql).bind(tenant).fetch_all(&self.read).await;
         Ok(rows.map_err(unavailable("look for effects under way"))?.iter().map(run_id).collect())
     }

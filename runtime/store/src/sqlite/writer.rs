@@ -6,13 +6,15 @@ use std::collections::HashMap;
 
 use futures_core::future::BoxFuture;
 use selvedge_engine::StoreError;
+use selvedge_engine::ports::Micros;
 use selvedge_engine::ports::store::Commit;
 use selvedge_record::Frontier;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::bodies::Packer;
 use super::journal::write_turn;
-use super::turns::{self, Lengths};
+use super::turns::{self, Place, Places};
 use super::{log, unavailable};
 
 /// How many jobs one transaction takes at most.
@@ -41,8 +43,34 @@ pub struct Desk {
     pub edge: Frontier,
     /// Each tenant's epoch of kill switches, as far as this transaction has asked for it.
     pub epochs: HashMap<String, u64>,
+    /// The newest time of a run, as it will be when this transaction commits.
+    pub newest: Option<Micros>,
     /// What need not be asked.
-    pub(super) lengths: Lengths,
+    pub(super) places: Places,
+    pub(super) packer: Packer,
+    /// The number of the next record that is opened.
+    next_record: i64,
+}
+
+impl Desk {
+    /// On this connection, before its first transaction.
+    pub fn new(connection: SqliteConnection) -> Result<Desk, StoreError> {
+        Ok(Desk {
+            connection,
+            edge: Frontier::new(),
+            epochs: HashMap::new(),
+            newest: None,
+            places: Places::default(),
+            packer: Packer::new()?,
+            next_record: 1,
+        })
+    }
+
+    /// The number of a record that is being opened.
+    pub(super) fn new_record(&mut self) -> i64 {
+        self.next_record += 1;
+        self.next_record - 1
+    }
 }
 
 /// What a turn's job is called when it cannot be done.
@@ -77,13 +105,11 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the writer on its connection.
-    pub fn start(connection: SqliteConnection, watch: Option<Watch>) -> Writer {
+    pub fn start(desk: Desk, watch: Option<Watch>) -> Writer {
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
         let (closes, open) = watch::channel(());
         tokio::spawn(async move {
-            let (epochs, lengths) = (HashMap::new(), Lengths::default());
-            let desk = serve(Desk { connection, edge: Frontier::new(), epochs, lengths }, jobs, watch).await;
-            let _ = desk.connection.close().await;
+            let _ = serve(desk, jobs, watch).await.connection.close().await;
             drop(closes);
         });
         Writer { queue, open }
@@ -171,7 +197,6 @@ async fn serve(mut desk: Desk, mut jobs: mpsc::Receiver<Job>, watch: Option<Watc
 async fn write(desk: &mut Desk, batch: &mut Vec<Job>, watch: Option<&Watch>) {
     let mut waiting = Vec::with_capacity(batch.len());
     let mut standing = begin(desk).await;
-    let before = desk.edge.clone();
     let (mut turns, mut works) = (Vec::new(), Vec::new());
     for job in batch.drain(..) {
         match job {
@@ -188,11 +213,11 @@ async fn write(desk: &mut Desk, batch: &mut Vec<Job>, watch: Option<&Watch>) {
             }
             Err((error, turns)) => {
                 standing = Err(error);
-                together = turns;
+                together = unwritten(turns);
             }
         }
     } else {
-        together = turns;
+        together = unwritten(turns);
     }
     for work in works {
         let (written, acknowledge) = one(desk, work, standing.is_ok()).await;
@@ -200,20 +225,20 @@ async fn write(desk: &mut Desk, batch: &mut Vec<Job>, watch: Option<&Watch>) {
         waiting.push(acknowledge);
     }
     let committed = match standing {
-        Ok(()) => finish(desk, &before, watch).await,
+        Ok(()) => finish(desk, watch).await,
         Err(error) => Err(error),
     };
     if committed.is_err() {
         let _ = execute(desk, "ROLLBACK").await;
     }
     match &committed {
-        Ok(()) => desk.lengths.remember(together.iter().map(|turn| &turn.commit)),
-        Err(_) => desk.lengths = Lengths::default(),
+        Ok(()) => desk.places.remember(together.iter().filter_map(|(turn, place)| Some((&turn.commit, (*place)?)))),
+        Err(_) => desk.places = Places::default(),
     }
     for acknowledge in waiting {
         acknowledge(committed.as_ref().map_err(reason).copied());
     }
-    for turn in together {
+    for (turn, _) in together {
         let told = committed.as_ref().map_err(reason).copied();
         // A caller that went away needs no answer.
         let _ = turn.answer.send(told.map_err(|why| StoreError::Unavailable { doing: WRITING.into(), why }));
@@ -222,8 +247,8 @@ async fn write(desk: &mut Desk, batch: &mut Vec<Job>, watch: Option<&Watch>) {
 
 /// What became of turns that were to be written together.
 struct AtOnce {
-    /// These are.
-    written: Vec<Turn>,
+    /// These are, at these places.
+    written: Vec<(Turn, Option<Place>)>,
     /// These go by themselves: something was refused, and each is to hear of its own mistake alone.
     alone: Vec<Turn>,
 }
@@ -234,37 +259,34 @@ async fn at_once(desk: &mut Desk, turns: Vec<Turn>) -> Result<AtOnce, (StoreErro
         return Ok(AtOnce { written: Vec::new(), alone: Vec::new() });
     }
     let commits: Vec<&Commit> = turns.iter().map(|turn| &turn.commit).collect();
-    let follow = match turns::follow(desk, &commits).await {
-        Ok(follow) => follow,
+    let places = match turns::follow(desk, &commits).await {
+        Ok(places) => places,
         Err(error) => return Err((error, turns)),
     };
-    let fitting: Vec<&Commit> =
-        commits.into_iter().zip(&follow).filter(|(_, follows)| **follows).map(|(commit, _)| commit).collect();
-    let edge = desk.edge.clone();
-    let tried = async {
-        execute(desk, "SAVEPOINT turns").await?;
-        let written = turns::write(desk, &fitting).await;
-        if written.is_err() {
-            desk.edge = edge;
-            execute(desk, "ROLLBACK TO turns").await?;
+    let fitting: Vec<(&Commit, Place)> =
+        commits.into_iter().zip(&places).filter_map(|(commit, place)| Some((commit, (*place)?))).collect();
+    let all = turns::write(desk, &fitting).await.is_ok();
+    if !all {
+        // They come first, so nothing else is undone with them. SQLite may have done it already.
+        let _ = execute(desk, "ROLLBACK").await;
+        if let Err(error) = begin(desk).await {
+            return Err((error, turns));
         }
-        execute(desk, "RELEASE turns").await?;
-        Ok::<bool, StoreError>(written.is_ok())
-    };
-    let all = match tried.await {
-        Ok(all) => all,
-        Err(error) => return Err((error, turns)),
-    };
+    }
     let (mut written, mut alone) = (Vec::new(), Vec::new());
-    for (turn, follows) in turns.into_iter().zip(follow) {
-        if all && follows { written.push(turn) } else { alone.push(turn) }
+    for (turn, place) in turns.into_iter().zip(places) {
+        if all && place.is_some() { written.push((turn, place)) } else { alone.push(turn) }
     }
     Ok(AtOnce { written, alone })
 }
 
+/// Turns of a transaction that does not stand.
+fn unwritten(turns: Vec<Turn>) -> Vec<(Turn, Option<Place>)> {
+    turns.into_iter().map(|turn| (turn, None)).collect()
+}
+
 async fn begin(desk: &mut Desk) -> Result<(), StoreError> {
-    execute(desk, "BEGIN IMMEDIATE").await?;
-    desk.edge = log::edge(&mut desk.connection).await?;
+    (desk.edge, desk.newest, desk.next_record) = log::begin(&mut desk.connection).await?;
     desk.epochs.clear();
     Ok(())
 }
@@ -274,13 +296,13 @@ async fn one(desk: &mut Desk, work: Work, stands: bool) -> (Result<(), StoreErro
     if !stands {
         return (Ok(()), work(None).await.1);
     }
-    let edge = desk.edge.clone();
+    let (edge, newest) = (desk.edge.clone(), desk.newest);
     if let Err(error) = execute(desk, "SAVEPOINT job").await {
         return (Err(error), work(None).await.1);
     }
     let (kept, acknowledge) = work(Some(desk)).await;
     if !kept {
-        desk.edge = edge;
+        (desk.edge, desk.newest) = (edge, newest);
         desk.epochs.clear();
         if let Err(error) = execute(desk, "ROLLBACK TO job").await {
             return (Err(error), acknowledge);
@@ -289,13 +311,10 @@ async fn one(desk: &mut Desk, work: Work, stands: bool) -> (Result<(), StoreErro
     (execute(desk, "RELEASE job").await, acknowledge)
 }
 
-async fn finish(desk: &mut Desk, before: &Frontier, watch: Option<&Watch>) -> Result<(), StoreError> {
-    if desk.edge != *before {
-        log::move_edge(&mut desk.connection, &desk.edge).await?;
-    }
+async fn finish(desk: &mut Desk, watch: Option<&Watch>) -> Result<(), StoreError> {
     let tell = |moment| watch.inspect(|w| w(moment));
     tell(Moment::BeforeCommit);
-    execute(desk, "COMMIT").await?;
+    log::commit(&mut desk.connection, &desk.edge, desk.newest).await?;
     tell(Moment::AfterCommit);
     Ok(())
 }

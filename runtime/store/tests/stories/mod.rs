@@ -62,6 +62,7 @@ macro_rules! on_each {
             a_customer_is_found_by_the_hash_of_a_number,
             a_customer_s_open_interactions_are_found,
             all_callers_get_the_first_data_key,
+            a_record_is_opened_with_its_data_keys_or_not_at_all,
             a_card_goes_with_its_key_and_with_the_commit,
             definitions_are_kept_and_pointed_at,
             a_session_is_kept_and_its_use_noted,

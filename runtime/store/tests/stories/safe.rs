@@ -2,7 +2,7 @@
 
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::store::{
-    CustomerRow, Customers, Definitions, Journal, Known, Safe, SealedField, Session, Sessions,
+    CustomerRow, Customers, Definitions, Journal, Known, RecordKey, Safe, SealedField, Session, Sessions,
 };
 use tokio::task::JoinSet;
 
@@ -98,6 +98,19 @@ pub async fn all_callers_get_the_first_data_key<P: Place>(place: P) {
     let kept = place.open().await.existing_data_key(TENANT, "c_ada", "PII").await.unwrap().unwrap();
     assert!(given.iter().all(|key| *key == kept), "{given:?}");
     assert_eq!(store.data_key(TENANT, "c_ada", "PHI", b"another").await.unwrap(), b"another");
+}
+
+pub async fn a_record_is_opened_with_its_data_keys_or_not_at_all<P: Place>(place: P) {
+    let store = place.open().await;
+    let key = |wrapped: &[u8]| vec![RecordKey { class: "PHI".into(), wrapped: wrapped.into() }];
+    let (mut first, mut second) = (Author::new("int_1").turn(1), Author::new("int_1").turn(1));
+    (first.keys, second.keys) = (key(b"first"), key(b"second"));
+
+    store.commit(first).await.unwrap();
+    let refused = store.commit(second).await;
+
+    assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+    assert_eq!(store.data_key(TENANT, "int_1", "PHI", b"another").await.unwrap(), b"first");
 }
 
 pub async fn a_card_goes_with_its_key_and_with_the_commit<P: Place>(place: P) {

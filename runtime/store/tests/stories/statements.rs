@@ -26,8 +26,12 @@ pub fn of(back_end: &str) -> BTreeSet<String> {
     found.into_iter().map(whole).collect()
 }
 
-/// A beginning that rows are added to at run time (`INSERT INTO t (a, b)`), with a row.
+/// A beginning that rows are added to at run time (`INSERT INTO t (a, b)`, `UPDATE t SET a = column2 FROM (`), with a row.
 fn whole(text: String) -> String {
+    if text.ends_with('(') {
+        let named = (1..=9).rfind(|n| text.contains(&format!("column{n}"))).unwrap_or(2);
+        return format!("{text}VALUES ({}))", vec!["NULL"; named].join(", "));
+    }
     let columns = text.strip_prefix("INSERT ").and_then(|rest| rest.split_once('(')?.1.strip_suffix(')'));
     match columns {
         Some(columns) if !columns.contains('(') => {

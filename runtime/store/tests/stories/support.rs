@@ -54,6 +54,7 @@ impl Author {
             known: None,
             epoch: None,
             contacts: vec![],
+            keys: vec![],
         }
     }
 

@@ -14,6 +14,8 @@ const CONSUME: &str = "UPDATE inbox SET taken = true, body = '' \
     WHERE inbox.tenant = n.tenant AND inbox.interaction = n.interaction AND inbox.number = n.number AND NOT inbox.taken";
 const SEAL: &str = "INSERT INTO sealed (tenant, interaction, name, class, blob) \
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[])";
+const KEYS: &str = "INSERT INTO data_keys (tenant, subject, class, wrapped) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])";
 const LINK: &str = "INSERT INTO links (id, tenant, interaction, step) \
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) ON CONFLICT (id) DO NOTHING";
 const FORGET: &str = "WITH spent AS (SELECT * FROM unnest($1::text[], $2::text[]) AS n(tenant, token)), \
@@ -29,6 +31,7 @@ pub async fn write(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(
     events(connection, turns).await?;
     consumed(connection, turns).await?;
     sealed(connection, turns).await?;
+    keys(connection, turns).await?;
     links(connection, turns).await?;
     forgotten(connection, turns).await?;
     changed(connection, turns).await
@@ -75,6 +78,19 @@ async fn sealed(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), 
         .bind(each.items.iter().map(|value| value.name.as_str()).collect::<Vec<_>>())
         .bind(each.items.iter().map(|value| value.class.as_str()).collect::<Vec<_>>())
         .bind(each.items.iter().map(|value| value.blob.as_slice()).collect::<Vec<_>>());
+    query.execute(connection).await.map(|_| ())
+}
+
+async fn keys(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), sqlx::Error> {
+    let each = of_each(turns, |turn| &turn.keys);
+    if each.items.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(KEYS)
+        .bind(each.tenants)
+        .bind(each.interactions)
+        .bind(each.items.iter().map(|key| key.class.as_str()).collect::<Vec<_>>())
+        .bind(each.items.iter().map(|key| key.wrapped.as_slice()).collect::<Vec<_>>());
     query.execute(connection).await.map(|_| ())
 }
 

@@ -8,9 +8,10 @@ use selvedge_engine::ports::store::Trouble;
 /// A writer on a database of its own, with a table to write in.
 async fn writer() -> Writer {
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
-    let tables = "CREATE TABLE log_edge (one INTEGER PRIMARY KEY, edge TEXT); CREATE TABLE notes (text TEXT UNIQUE)";
+    let tables = "CREATE TABLE log_edge (one INTEGER PRIMARY KEY, edge TEXT, newest INTEGER); \
+                  CREATE TABLE records (record INTEGER PRIMARY KEY); CREATE TABLE notes (text TEXT UNIQUE)";
     sqlx::raw_sql(tables).execute(&mut connection).await.unwrap();
-    Writer::start(connection, None)
+    Writer::start(Desk::new(connection).unwrap(), None)
 }
 
 async fn write(desk: &mut Desk, text: &'static str) -> Result<(), StoreError> {
