@@ -1,16 +1,15 @@
 //! What an event says. A fact is the body of one event of the record; the engine's state is nothing but the
 //! fold of these. Values never stand here: they are named, and committed to with a salt.
 
+mod form;
 mod parts;
 
 use std::collections::BTreeMap;
 
 use selvedge_policy::{Assertion, Decision};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub use self::parts::{Commitment, Items, Means, Moment, Revoked, Text};
-use crate::error::EngineError;
 use crate::ports::{Access, Finding, Micros, Refusal, Report};
 
 fn is_zero(n: &u64) -> bool {
@@ -587,23 +586,5 @@ impl Fact {
             | Fact::ConditionDecided { node, .. } => Some(node),
             _ => None,
         }
-    }
-
-    /// The event's kind and data.
-    pub fn kind_and_data(&self) -> Result<(String, Value), EngineError> {
-        let broken = |why: &str| EngineError::Broken { what: format!("a fact could not be written: {why}") };
-        let Value::Object(mut map) = serde_json::to_value(self).map_err(|e| broken(&e.to_string()))? else {
-            return Err(broken("not an object"));
-        };
-        match (map.remove("type"), map.remove("data")) {
-            (Some(Value::String(kind)), Some(data)) => Ok((kind, data)),
-            _ => Err(broken("no kind")),
-        }
-    }
-
-    /// The fact that an event tells.
-    pub fn from_kind_and_data(kind: &str, data: Value) -> Result<Fact, EngineError> {
-        serde_json::from_value(serde_json::json!({ "type": kind, "data": data }))
-            .map_err(|e| EngineError::Broken { what: format!("event `{kind}` cannot be read: {e}") })
     }
 }

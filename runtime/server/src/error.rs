@@ -169,9 +169,7 @@ fn engine_status(error: &EngineError) -> StatusCode {
         EngineError::NoSuchInteraction { .. }
         | EngineError::NoSuchSwitch { .. }
         | EngineError::NeverSet { .. }
-        | EngineError::NoCampaign { .. } => {
-            StatusCode::NOT_FOUND
-        }
+        | EngineError::NoCampaign { .. } => StatusCode::NOT_FOUND,
         EngineError::NotPublished { .. }
         | EngineError::NoSuchField { .. }
         | EngineError::BadValue { .. }
