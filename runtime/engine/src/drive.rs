@@ -132,7 +132,7 @@ impl Engine {
             let plan = &definition.plan;
             let again = std::mem::take(&mut turn.taken_back);
             if slot.mail.swap(false, Ordering::AcqRel) || again {
-                self.take_mail(slot, &definition, &mut turn).await?;
+                self.take_mail(slot, &definition, &mut turn, flight).await?;
                 if turn.run.controls != definition.digest {
                     continue;
                 }
@@ -253,7 +253,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn take_mail(&self, slot: &Slot, definition: &Definition, turn: &mut Turn) -> Result<(), EngineError> {
+    async fn take_mail(
+        &self,
+        slot: &Slot,
+        definition: &Definition,
+        turn: &mut Turn,
+        flight: &mut Flight,
+    ) -> Result<(), EngineError> {
         let mail = self.store().inbox(&turn.run.id, MAX_MAIL).await?;
         if mail.len() == MAX_MAIL as usize {
             slot.mail.store(true, Ordering::Release);
@@ -275,6 +281,12 @@ impl Engine {
                 // What came after it is taken in by the definition that is in force then.
                 slot.mail.store(true, Ordering::Release);
                 return Ok(());
+            }
+            // A vendor may report before it has answered. The answer comes first: an effect has one outcome.
+            if matches!(&delivered.signal, Signal::Reported { report, .. } if flight.awaits(&turn.run, &report.idempotency_key))
+            {
+                slot.mail.store(true, Ordering::Release);
+                continue;
             }
             let facts = decide::on_signal(&definition.plan, &turn.run, &delivered)?;
             if let (Some((value, sealed)), false) = (delivered.signal.brings(), facts.is_empty()) {

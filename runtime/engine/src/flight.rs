@@ -41,6 +41,11 @@ impl Flight {
         self.places.iter().any(|held| held == place)
     }
 
+    /// Whether the answer to an effect is still to come.
+    pub(crate) fn awaits(&self, run: &Run, key: &str) -> bool {
+        self.places.iter().any(|place| run.effect(place).is_some_and(|effect| effect.key == key))
+    }
+
     /// Whether nothing is under way.
     pub(crate) fn is_empty(&self) -> bool {
         self.places.is_empty()

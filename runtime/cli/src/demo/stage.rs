@@ -9,8 +9,8 @@ use miette::IntoDiagnostic;
 use secrecy::SecretString;
 use selvedge_doubles::{DoubleConfig, RunningDouble, brightline, northgate};
 use selvedge_engine::inbound::{CONFIRMS, HELPS};
-use selvedge_engine::ports::Clock;
 use selvedge_engine::ports::store::Customers;
+use selvedge_engine::ports::{Clock, Random};
 use selvedge_engine::{Engine, Settings};
 use selvedge_host::{Connection, Connections};
 use selvedge_policy::{Access, Consent, CustomerState, ZoneEvidence};
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 use super::place::Place;
 use super::{Arguments, canary, people};
-use crate::clock::StoryClock;
+use crate::clock::{StoryClock, SystemRandom};
 use crate::failure::Failure;
 use crate::node::{self, Folder};
 use crate::record::TENANT;
@@ -75,7 +75,7 @@ impl Stage {
         }
         // A port that is taken leaves no folder behind.
         let before = Place::find(path);
-        let (listener, port) = listen(port.or(before.as_ref().map(|p| p.port)).unwrap_or(0)).await?;
+        let (listener, port) = listen(port.or(before.as_ref().map(|p| p.port))).await?;
         let folder = Folder::open(path, watch).await?;
         log::to(path)?;
         let clock = Arc::new(StoryClock::at(folder.newest().await?.unwrap_or(MONDAY).max(MONDAY)));
@@ -174,14 +174,31 @@ impl Stage {
     }
 }
 
-async fn listen(port: u16) -> miette::Result<(TcpListener, u16)> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-        Ok(listener) => {
-            let port = listener.local_addr().into_diagnostic()?.port();
-            Ok((listener, port))
+/// Ports of which systems hand out none by themselves: a demonstration that was killed wants its own again.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+/// How many of them are tried.
+const MOST_PORTS: u32 = 20;
+
+/// On this port; or on any that will be free later as well.
+async fn listen(port: Option<u16>) -> miette::Result<(TcpListener, u16)> {
+    let any = || {
+        let mut random = [0; 2];
+        SystemRandom.fill(&mut random);
+        PORTS.start + u16::from_le_bytes(random) % (PORTS.end - PORTS.start)
+    };
+    let mut tries = if port.is_some() { 1 } else { MOST_PORTS };
+    loop {
+        let port = port.unwrap_or_else(any);
+        tries -= 1;
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(listener) => {
+                let port = listener.local_addr().into_diagnostic()?.port();
+                return Ok((listener, port));
+            }
+            Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => return Err(error).into_diagnostic(),
+            Err(_) if tries == 0 => return Err(Failure::PortInUse { port }.into()),
+            Err(_) => {}
         }
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(Failure::PortInUse { port }.into()),
-        Err(error) => Err(error).into_diagnostic(),
     }
 }
 

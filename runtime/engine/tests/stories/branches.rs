@@ -1,9 +1,12 @@
 //! `parallel` and `for-each`: what branches intend leaves together, each item once, and the run goes on when the last one
 //! is over.
 
+use std::sync::Arc;
+
 use selvedge_engine::Fact;
 use selvedge_engine::run::{At, Phase};
 use selvedge_store::sqlite::writer::Moment;
+use tokio::sync::Barrier;
 
 use crate::house::{DAY, House, facts};
 
@@ -72,6 +75,27 @@ fn branches_leave_together_and_meet_when_the_last_one_is_over() {
             (run.at(), house.vendor.steps()),
             (At::End("completed".into()), vec!["receipt".into(), "last".into()])
         );
+    });
+}
+
+#[test]
+fn what_a_vendor_reports_before_it_answers_is_no_second_outcome() {
+    let house = House::new(BOTH);
+    house.life(async |engine| {
+        *house.vendor.early.lock().unwrap() = Some(engine.clone());
+        *house.vendor.meets.lock().unwrap() = Some(Arc::new(Barrier::new(2)));
+        let id = house.open(engine, &ADA).await;
+        engine.settle(&id).await.unwrap();
+        let told = facts(engine, &id).await;
+        let receipt: Vec<&str> = told
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Done { node, .. } if node == "receipt" => Some("done"),
+                Fact::Reported { .. } => Some("reported"),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(receipt, ["done", "reported"]);
     });
 }
 

@@ -19,6 +19,7 @@ use selvedge_vault::{MasterKey, Vault};
 use selvedge_workflow::{ConnectorFacts, ConnectorKind, Files};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::sync::Barrier;
 
 pub const TENANT: &str = "riverside";
 pub const WORKFLOW: &str = "story";
@@ -77,6 +78,10 @@ pub struct Vendor {
     pub done: Mutex<Vec<(String, String, Vec<String>)>>,
     /// Functions of the service that are not possible.
     pub refuses: Mutex<BTreeSet<String>>,
+    /// It reports the next message to this engine before it answers.
+    pub early: Mutex<Option<Engine>>,
+    /// There the one that reports early waits twice, and each call of the service once.
+    pub meets: Mutex<Option<Arc<Barrier>>>,
 }
 
 impl Vendor {
@@ -90,6 +95,13 @@ impl Vendor {
     pub fn did(&self) -> Vec<String> {
         let done = self.done.lock().unwrap();
         done.iter().map(|(function, _, handed)| format!("{function} {}", handed.join(" ")).trim_end().into()).collect()
+    }
+
+    async fn meet(&self) {
+        let meets = self.meets.lock().unwrap().clone();
+        if let Some(meets) = meets {
+            meets.wait().await;
+        }
     }
 
     /// The steps whose messages were taken, in order.
@@ -110,6 +122,14 @@ impl Connectors for Vendor {
     }
     async fn send(&self, call: &Call, _: Field, text: Field) -> Observed<String> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        let early = self.early.lock().unwrap().take();
+        if let Some(engine) = early {
+            let (connection, body) = ("texts".to_owned(), call.idempotency_key.clone().into_bytes());
+            let webhook = Webhook { connection, headers: Vec::new(), body };
+            assert_eq!(engine.webhook(TENANT, webhook).await.unwrap(), Ok(1));
+            self.meet().await;
+            self.meet().await;
+        }
         let mut taken = self.taken.lock().unwrap();
         if taken.iter().all(|(key, _)| *key != call.idempotency_key) {
             taken.push((call.idempotency_key.clone(), text.value.expose_secret().to_owned()));
@@ -123,6 +143,7 @@ impl Connectors for Vendor {
         seen(Ok(Charged::Paid("ch_1".into())))
     }
     async fn perform(&self, call: &Call, function: &str, with: Vec<(String, Field)>) -> Observed<String> {
+        self.meet().await;
         if self.refuses.lock().unwrap().contains(function) {
             return seen(Err(Failure::Permanent("not possible".into())));
         }
@@ -136,11 +157,20 @@ impl Connectors for Vendor {
     async fn lookup(&self, _: &Call) -> Observed<Option<Report>> {
         seen(Ok(None))
     }
-    fn reader(&self, _: &str) -> Option<String> {
-        None
+    fn reader(&self, connection: &str) -> Option<String> {
+        Some(connection.to_owned())
     }
-    async fn receive(&self, _: Webhook, _: Micros) -> Result<Vec<News>, WebhookFault> {
-        Err(WebhookFault::NoSuchConnection)
+    /// Its reports are the key of a message that was delivered.
+    async fn receive(&self, webhook: Webhook, _: Micros) -> Result<Vec<News>, WebhookFault> {
+        let idempotency_key = String::from_utf8(webhook.body).unwrap();
+        let report = Report {
+            event_id: "ev_1".into(),
+            idempotency_key,
+            status: ReportStatus::Succeeded,
+            reference: "msg_1".into(),
+            detail: "delivered".into(),
+        };
+        Ok(vec![News::Report(report)])
     }
 }
 
