@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
 
 pub mod http;
+pub mod served;
 
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;

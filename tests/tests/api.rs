@@ -2,68 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
-use selvedge_tests::http::{Answer, Node};
-use selvedge_tests::{command, demo_command, folder, orders, text};
+use selvedge_tests::http::Answer;
+use selvedge_tests::served::Served;
+use selvedge_tests::{command, orders, text};
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// The largest body that the node takes, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// A node that stays up after the story.
-struct Served {
-    node: Node,
-    supervisor: String,
-    auditor: String,
-    interaction: String,
-    data: TempDir,
-    child: Child,
-}
-
-impl Served {
-    fn start() -> Served {
-        let data = folder();
-        let story = data.path().join("story.jsonl");
-        let mut command = demo_command(data.path(), &["--serve"]);
-        command.stdout(std::fs::File::create(&story).unwrap()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut said = Vec::new();
-        for line in BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok) {
-            said.push(line);
-            if said.last().is_some_and(|line| line.starts_with("stop with")) {
-                break;
-            }
-        }
-        let after = |word: &str| {
-            let line =
-                said.iter().find_map(|line| line.split_once(word)).unwrap_or_else(|| panic!("no {word} in {said:?}"));
-            line.1.split_whitespace().next().unwrap().to_owned()
-        };
-        let (console, supervisor, auditor) = (after("console  "), after("supervisor"), after("auditor"));
-        let address = console.strip_prefix("http://").and_then(|url| url.strip_suffix("/console")).unwrap().to_owned();
-        let told = std::fs::read_to_string(&story).unwrap();
-        let summary: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
-        let interaction = summary["interaction"].as_str().unwrap().to_owned();
-        Served { node: Node { address }, supervisor, auditor, interaction, data, child }
-    }
-
-    fn get_as(&self, path: &str, token: &str) -> Answer {
-        self.node.get(path, &[&format!("authorization: Bearer {token}")])
-    }
-
-    fn pack(&self) -> String {
-        format!("/v1/interactions/{}/pack", self.interaction)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The path of the story's evidence.
+fn pack_of(served: &Served) -> String {
+    format!("/v1/interactions/{}/pack", served.interaction)
 }
 
 /// An answer that is a problem with this status and code, and says how to mend it.
@@ -90,12 +39,12 @@ fn the_node_answers_each_as_it_must() {
 }
 
 fn evidence_is_for_the_auditor(served: &Served) {
-    let nobody = served.node.get(&served.pack(), &[]);
+    let nobody = served.node.get(&pack_of(served), &[]);
     assert_problem(&nobody, 401, "N801");
     assert_eq!(nobody.header("www-authenticate"), Some("Bearer"));
-    assert_problem(&served.get_as(&served.pack(), "not-a-token"), 401, "N802");
+    assert_problem(&served.get_as(&pack_of(served), "not-a-token"), 401, "N802");
 
-    let problem = assert_problem(&served.get_as(&served.pack(), &served.supervisor), 403, "N804");
+    let problem = assert_problem(&served.get_as(&pack_of(served), &served.supervisor), 403, "N804");
     let line = "permit (principal is Session, action == Action::\"export\", resource is Interaction)\n\
                 when { principal.function == \"supervisor\" && principal.device_verified };";
     assert!(problem["help"].as_str().unwrap().ends_with(line), "the line that would permit it: {problem}");
@@ -104,7 +53,7 @@ fn evidence_is_for_the_auditor(served: &Served) {
     assert_problem(&served.get_as(none, &served.supervisor), 403, "N804");
     assert_eq!(served.get_as(none, &served.auditor).status, 404);
 
-    let pack = served.get_as(&served.pack(), &served.auditor);
+    let pack = served.get_as(&pack_of(served), &served.auditor);
     assert_eq!(pack.status, 200);
     assert_eq!(pack.header("content-type"), Some("application/jsonl"));
     assert!(pack.body.starts_with("{\"checkpoint\":") && pack.body.lines().count() > 40);
