@@ -1,6 +1,8 @@
 //! Canaries: values planted in the story that must be found nowhere afterwards. The scan reads every file below
 //! the data folder: tables, write-ahead log, logs, ledgers of the doubles, exported evidence.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
@@ -32,12 +34,22 @@ pub fn scan(folder: &Path) -> Result<Vec<Found>, Failure> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.is_file() {
-                let bytes = std::fs::read(&path).map_err(|e| Failure::read(&path, &e))?;
+                let bytes = content(&path).map_err(|e| Failure::read(&path, &e))?;
                 found.extend(look(&bytes).into_iter().map(|(canary, at)| Found { canary, file: path.clone(), at }));
             }
         }
     }
     Ok(found)
+}
+
+/// The bytes of a file, whose handle stays open. POSIX takes all of a process's locks on a file away when it closes any
+/// handle to it (fcntl(2)), and SQLite's are such locks: without them, who opens the folder beside this node and leaves it
+/// again takes the tables for abandoned, and shortens what the node has mapped.
+fn content(path: &Path) -> std::io::Result<Vec<u8>> {
+    let (mut file, mut bytes) = (File::open(path)?, Vec::new());
+    file.read_to_end(&mut bytes)?;
+    std::mem::forget(file);
+    Ok(bytes)
 }
 
 /// The canaries in `bytes`, each with its place.

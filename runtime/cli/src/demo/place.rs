@@ -1,5 +1,6 @@
 //! What a demonstration must find again when it was killed: its ports, its vendors' keys, the customer's browser.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use selvedge_engine::ports::Random;
@@ -23,6 +24,9 @@ pub struct Place {
     pub webhook_secret: String,
     /// For the doubles' control surface.
     pub control_token: String,
+    /// Where the vendors listen, by the name of the connection: their control surfaces are for whoever tries things out.
+    #[serde(default)]
+    pub vendors: BTreeMap<String, String>,
     /// The cookie in the customer's browser.
     #[serde(default)]
     pub cookie: Option<String>,
@@ -52,6 +56,7 @@ impl Place {
             api_key: secret("sk_test_"),
             webhook_secret: secret("whsec_"),
             control_token: secret("ctl_"),
+            vendors: BTreeMap::new(),
             cookie: None,
             told: false,
         }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use miette::IntoDiagnostic;
 use secrecy::SecretString;
 use selvedge_doubles::{DoubleConfig, RunningDouble, brightline, northgate};
@@ -81,7 +82,6 @@ impl Stage {
         let clock = Arc::new(StoryClock::at(folder.newest().await?.unwrap_or(MONDAY).max(MONDAY)));
         let mut place = before.unwrap_or_else(|| Place::new(path, port));
         place.port = port;
-        place.keep()?;
         let url = format!("http://127.0.0.1:{port}");
 
         let double = |name: &str| DoubleConfig {
@@ -98,6 +98,10 @@ impl Stage {
         };
         let texts = brightline(double("brightline")).await.into_diagnostic()?;
         let cards = northgate(double("northgate")).await.into_diagnostic()?;
+        place.vendors = [("brightline", &texts), ("northgate", &cards)]
+            .map(|(name, double)| (name.to_owned(), double.base_url.clone()))
+            .into();
+        place.keep()?;
 
         let connection = |name: &str, double: &RunningDouble| Connection {
             base_url: double.base_url.clone(),
@@ -161,7 +165,7 @@ impl Stage {
         Ok(Stage { folder, clock, engine, place, texts, cards, url, http })
     }
 
-    /// Keeps the node up until it is interrupted.
+    /// Keeps the node up until it is interrupted. Each line of stdin that is a time moves the clock on to it.
     pub async fn serve(&self, arguments: &Arguments) -> miette::Result<()> {
         let token = people::session(self, "sam", "supervisor").await?;
         let auditor = people::session(self, "noor", "auditor").await?;
@@ -169,7 +173,21 @@ impl Stage {
         say(format!("\nconsole     {}/console", self.url));
         say(format!("sign in as  supervisor  {token}"));
         say(format!("            auditor     {auditor}  (may export)"));
+        say("time        a line such as 2026-12-01T09:00:00-06:00 moves the node's clock there".into());
         say("stop with Ctrl-C".into());
+        let (clock, json) = (self.clock.clone(), arguments.json);
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lines().map_while(Result::ok) {
+                let told = match line.trim().parse::<Timestamp>() {
+                    Ok(until) => {
+                        clock.move_to(until.as_microsecond());
+                        format!("it is       {until}")
+                    }
+                    Err(_) => "that is no time such as 2026-12-01T09:00:00-06:00".into(),
+                };
+                if json { eprintln!("{told}") } else { say!("{told}") }
+            }
+        });
         tokio::signal::ctrl_c().await.into_diagnostic()
     }
 }
