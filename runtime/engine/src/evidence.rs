@@ -124,7 +124,10 @@ fn commitments(fact: &Fact) -> Vec<(String, &Commitment)> {
             fields.iter().enumerate().map(|(i, c)| (format!("/fields/{i}/commitment"), c)).collect()
         }
         Fact::Done { answer: Some(answer), .. } => vec![("/answer/commitment".into(), answer)],
-        Fact::TextReceived(Text { words: Some(words), .. }) => vec![("/words/commitment".into(), words)],
+        Fact::TextReceived(Text { words, from, .. }) => {
+            let kept = [("/words/commitment", words), ("/from/commitment", from)].into_iter();
+            kept.filter_map(|(place, value)| Some((place.to_owned(), value.as_ref()?))).collect()
+        }
         Fact::Offered { terms, .. } => vec![("/terms/commitment".into(), terms)],
         Fact::Authorized { words, .. } => vec![("/words/commitment".into(), words)],
         _ => Vec::new(),

@@ -9,6 +9,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use selvedge_policy::{ALL, Consent, CustomerState, Given, Heard, Note, OptOut};
 use selvedge_vault::{find_card_numbers, redact_card_numbers};
+use selvedge_workflow::dictionary::TEXT_FROM;
 use serde_json::json;
 
 use crate::engine::Engine;
@@ -31,11 +32,12 @@ const MAX_TRIES: u32 = 5;
 struct Read {
     text: Text,
     words: Option<SecretString>,
+    from: Option<SecretString>,
 }
 
 impl Read {
     fn of(connection: &str, received: Received, opt_out: &OptOut) -> Read {
-        let Received { event_id: event, channel, words, .. } = received;
+        let Received { event_id: event, channel, words, sender: from } = received;
         let words = words.filter(|words| !words.expose_secret().trim().is_empty());
         let cards = words.as_ref().map_or(0, |words| find_card_numbers(words.expose_secret()).len());
         let words = words.map(|words| SecretString::from(redact_card_numbers(words.expose_secret())));
@@ -46,7 +48,11 @@ impl Read {
             None => (Means::Unreadable, None),
         };
         let (connection, cards) = (connection.to_owned(), u32::try_from(cards).unwrap_or(u32::MAX));
-        Read { text: Text { connection, channel, event, means, by, cards, words: None, kept_in: None }, words }
+        Read {
+            text: Text { connection, channel, event, means, by, cards, words: None, from: None, kept_in: None },
+            words,
+            from,
+        }
     }
 }
 
@@ -108,7 +114,13 @@ impl Engine {
         let words = read.words.as_ref().map_or("", |words| words.expose_secret());
         let (commitment, sealed) = self.inner.values.commit(id, "words", "COMMS", words).await?;
         turn.seal(sealed);
-        turn.add(&who, now, Fact::TextReceived(Text { words: Some(commitment), ..read.text.clone() }))?;
+        let mut text = Text { words: Some(commitment), ..read.text.clone() };
+        if let Some(from) = &read.from {
+            let (from, sealed) = self.inner.values.commit(id, TEXT_FROM, "PII", from.expose_secret()).await?;
+            turn.seal(sealed);
+            text.from = Some(from);
+        }
+        turn.add(&who, now, Fact::TextReceived(text))?;
         if stops {
             turn.add(&who, now, Fact::ConsentRevoked(revoked(channel, None)))?;
         }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::{ExposeSecret, SecretString};
 use selvedge_policy::CustomerState;
 use selvedge_vault::{DataKey, Scope, Vault, WrappedKey};
-use selvedge_workflow::dictionary::{Class, Dictionary, FieldInfo, FieldType, MAX_ITEMS};
+use selvedge_workflow::dictionary::{Class, Dictionary, FieldInfo, FieldType, MAX_ITEMS, TEXT_FROM};
 use selvedge_workflow::expression::Given;
 use selvedge_workflow::plan::{Amount, Node, Op};
 use serde::{Deserialize, Serialize};
@@ -141,8 +141,12 @@ impl Values {
         }
     }
 
-    /// One field of the customer, opened.
+    /// One field of the customer, opened; or the number of the text that this run answers.
     pub async fn field(&self, run: &Run, path: &str) -> Result<Field, EngineError> {
+        if path == TEXT_FROM {
+            let value = self.opened_or_broken(&run.id, path).await?;
+            return Ok(Field { path: path.into(), class: Class::Pii.name().into(), value });
+        }
         self.field_of(&run.id.tenant, &run.customer, path).await
     }
 
@@ -371,11 +375,15 @@ fn with_what_was_said(mut imported: CustomerState, before: CustomerState) -> Cus
     or_before(&mut imported.zones, before.zones);
     or_before(&mut imported.jurisdictions, before.jurisdictions);
     or_before(&mut imported.flags, before.flags);
-    or_before(&mut imported.notes, before.notes);
     imported.convenient = imported.convenient.or(before.convenient);
     for consent in before.consents {
         if !imported.consents.contains(&consent) {
             imported.consents.push(consent);
+        }
+    }
+    for note in before.notes {
+        if !imported.notes.contains(&note) {
+            imported.notes.push(note);
         }
     }
     imported.risks = before.risks;

@@ -153,7 +153,7 @@ async fn world() -> World {
         kind: ConnectorKind::Channel,
         vendor: "Brightline".into(),
         signal: String::new(),
-        fields: BTreeSet::from(["patient.mobile".into(), "message.text".into()]),
+        fields: BTreeSet::from(["patient.mobile".into(), "text.from".into(), "message.text".into()]),
         purposes: ["billing", "opt-out", "help"].map(str::to_owned).into(),
         effects: [("send", "idempotent"), ("lookup", "pure")].map(|(f, c)| (f.to_owned(), c.to_owned())).into(),
         grant_file: "grants/brightline-sms.yaml".into(),

@@ -14,7 +14,7 @@ mod paths;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::compile::{ConnectorFacts, ConnectorKind, Proof};
-use crate::dictionary::{Assurance, Dictionary, FieldType, Source};
+use crate::dictionary::{ANSWERING, Assurance, Dictionary, FieldType, Source, TEXT_FROM};
 use crate::disclosures::Disclosures;
 use crate::plan::{Exit, Node, Target};
 use crate::source::{Diagnostic, Span, Spanned};
@@ -92,8 +92,11 @@ impl<'a> Context<'a> {
         self.connector(own).filter(|(_, facts)| facts.kind == kind)
     }
 
-    /// Whether a message can be sent to what this field holds.
+    /// Whether a message can be sent to what this field holds. Only who answers a text knows where it came from.
     fn is_address(&self, field: &str) -> bool {
+        if field == TEXT_FROM {
+            return ANSWERING.contains(&self.workflow.purpose.value.as_str());
+        }
         let info = self.dictionary.get(field);
         info.is_some_and(|info| info.ty == FieldType::Phone && info.source == Source::Customer)
     }

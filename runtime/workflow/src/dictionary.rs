@@ -387,6 +387,11 @@ fn by_name<K: Ord, V>(
     read.filter_map(|(key, value)| Some((key?, value?))).collect()
 }
 
+/// The number that a customer's text came from, which its answer goes to.
+pub const TEXT_FROM: &str = "text.from";
+/// The purposes of what answers a text.
+pub const ANSWERING: [&str; 2] = ["opt-out", "help"];
+
 /// Most items of one list of a customer's.
 pub const MAX_ITEMS: u32 = 500;
 

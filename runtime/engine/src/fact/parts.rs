@@ -46,6 +46,9 @@ pub struct Text {
     /// Its words, where this record keeps them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub words: Option<Commitment>,
+    /// The number that it came from, where this record answers it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<Commitment>,
     /// The interaction whose record keeps them otherwise.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kept_in: Option<String>,

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile::{ConnectorFacts, ConnectorKind, Sources};
-use crate::dictionary::{Class, FieldType, Level, Source};
+use crate::dictionary::{ANSWERING, Class, FieldType, Level, Source, TEXT_FROM};
 use crate::disclosures::{Demand, DisclosureRule};
 use crate::lower::{IDENTITY, lower};
 use crate::plan::{Amount, Carries, Exit, Node, Op, Target};
@@ -199,7 +199,9 @@ impl Judge<'_> {
 
     fn address(&mut self, path: &str) {
         let info = self.sources.dictionary.fields.get(path);
-        let is_address = info.is_some_and(|info| info.ty == FieldType::Phone && info.source == Source::Customer);
+        let answered = path == TEXT_FROM && ANSWERING.contains(&self.sources.workflow.purpose.value.as_str());
+        let is_address =
+            answered || info.is_some_and(|info| info.ty == FieldType::Phone && info.source == Source::Customer);
         self.break_if(!is_address, ADDRESS);
     }
 
