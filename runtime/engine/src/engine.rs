@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use selvedge_policy::{Contacted, CustomerState, OptOut, Past};
+use selvedge_policy::{CustomerState, Decision, OptOut, Verdict};
 use selvedge_record::{Draft, Event, Head, LogKey};
 use selvedge_vault::{Transient, Vault};
 use selvedge_workflow::dictionary::Dictionary;
-use selvedge_workflow::plan::Op;
+use selvedge_workflow::plan::{OUTGOING_CALL, Op};
 use selvedge_workflow::source::Diagnostic;
 use selvedge_workflow::{ConnectorFacts, Files};
 use tokio::sync::Notify;
@@ -21,6 +21,7 @@ use crate::error::{EngineError, StoreError};
 use crate::fact::Fact;
 use crate::folds::Folds;
 use crate::health::Condition;
+use crate::outgoing::is_outgoing;
 use crate::ports::store::{Claim, Lease, Listed, RunId, Store};
 use crate::ports::{Clock, Connectors, Micros, News, Random, Webhook, WebhookFault};
 use crate::run::Run;
@@ -43,7 +44,9 @@ const ELSEWHERE: Micros = 50_000;
 const MAX_LOOKS: u32 = 100;
 
 /// The channel of an interaction in which somebody speaks with the customer.
-const CALL: &str = "call";
+pub(crate) const CALL: &str = "call";
+/// How often an opening is decided again because what is known of the customer has changed meanwhile.
+const MAX_TRIES: u32 = 10;
 /// How long a run waits when the store did not answer.
 const TRY_AGAIN: Micros = 1_000_000;
 /// How long a run waits that met what should not be; somebody may mend it meanwhile.
@@ -223,10 +226,14 @@ impl Engine {
         who: &Who,
     ) -> Result<RunId, EngineError> {
         let id = RunId { tenant: tenant.into(), interaction: self.inner.values.id("int_") };
-        self.open_as(&id, workflow, customer, channel, who).await.map(|()| id)
+        match self.open_as(&id, workflow, customer, channel, who).await? {
+            Some(decision) if decision.verdict != Verdict::Permit => Err(EngineError::no_call(&id, decision)),
+            _ => Ok(id),
+        }
     }
 
-    /// The same under an id that follows from what it is opened for. [`StoreError::Conflict`]: it was opened before.
+    /// The same under an id that follows from what it is opened for; what the contact rules said, where it begins with a
+    /// call that we place. [`StoreError::Conflict`]: it was opened before.
     pub(crate) async fn open_as(
         &self,
         id: &RunId,
@@ -234,12 +241,14 @@ impl Engine {
         customer: &str,
         channel: &str,
         who: &Who,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Option<Decision>, EngineError> {
         let tenant = id.tenant.as_str();
         self.ready().await?;
         let not_published = || EngineError::NotPublished { workflow: workflow.into() };
         let definition = self.in_force(tenant, workflow).await?.ok_or_else(not_published)?;
-        let reach = Reach { tenant: tenant.into(), workflow: workflow.into(), ..Reach::default() };
+        let calls = is_outgoing(&definition);
+        let placed = if calls { CALL.to_owned() } else { String::new() };
+        let reach = Reach { tenant: tenant.into(), workflow: workflow.into(), channel: placed, ..Reach::default() };
         if let Some(switch) = self.read_board(tenant).await?.stopping(&reach) {
             return Err(EngineError::Stopped {
                 scope: switch.scope.to_string(),
@@ -251,21 +260,29 @@ impl Engine {
         if self.store().customer(tenant, customer).await?.is_none() {
             return Err(EngineError::NoSuchField { customer: customer.into(), field: "record".into() });
         }
-        let now = self.now();
-        let mut turn = self.opening(id, Some(&definition), workflow, customer, channel, who, now)?;
-        if channel == CALL {
-            // Whoever called whom, a conversation counts for the rules that ask for quiet after one.
-            let (channel, purpose) = (channel.to_owned(), definition.plan.purpose.clone());
-            let spoken = Contacted { past: Past::Conversation, channel, purpose, account: None, at: now };
-            turn.contact(&id.interaction, Some(spoken));
+        let mut tries = 0;
+        loop {
+            let now = self.now();
+            let channel = if calls { OUTGOING_CALL } else { channel };
+            let mut turn = self.opening(id, Some(&definition), workflow, customer, channel, who, now)?;
+            let mut decision = None;
+            if calls {
+                decision = Some(self.decide_call(&definition, &mut turn).await?);
+            } else if channel == CALL {
+                // Who calls us has a conversation with us, which counts for the rules that ask for quiet after one.
+                turn.conversation(&definition.plan.purpose, now);
+            }
+            if definition.plan.nodes.iter().any(|node| matches!(node.op, Op::Call { .. })) {
+                turn.make_key(self.inner.values.new_record_key(id, ANSWERS.name()));
+            }
+            tries += 1;
+            match self.store().commit(turn.take(false)).await {
+                Err(StoreError::Overtaken { .. }) if tries < MAX_TRIES => continue,
+                other => other.map_err(EngineError::from).inspect_err(|error| self.doubt(error))?,
+            };
+            self.start(turn.run).await;
+            return Ok(decision);
         }
-        if definition.plan.nodes.iter().any(|node| matches!(node.op, Op::Call { .. })) {
-            turn.make_key(self.inner.values.new_record_key(id, ANSWERS.name()));
-        }
-        let opened = self.store().commit(turn.take(false)).await.map_err(EngineError::from);
-        opened.inspect_err(|error| self.doubt(error))?;
-        self.start(turn.run).await;
-        Ok(())
     }
 
     /// Drives a run that this node has just opened.
@@ -301,9 +318,12 @@ impl Engine {
             channel: channel.into(),
             by: who.actor.clone(),
             connectors: definition.map_or_else(BTreeMap::new, |definition| self.pinned(definition)),
-            next: definition
-                .and_then(|definition| definition.plan.nodes.first())
-                .map_or_else(|| "end:completed".into(), |node| node.name.clone()),
+            next: match definition {
+                // It stands here only until the contact rules have answered, which is in the same commit.
+                Some(definition) if is_outgoing(definition) => CALL.into(),
+                Some(Definition { plan, .. }) if !plan.nodes.is_empty() => plan.nodes[0].name.clone(),
+                _ => "end:completed".into(),
+            },
         };
         let (kind, data) = fact.kind_and_data()?;
         let mut head = Head::start(&id.tenant, &id.interaction);

@@ -1,6 +1,7 @@
 //! What can go wrong in the engine, with its code, and what a store may answer.
 
 use miette::Diagnostic;
+use selvedge_policy::Reason;
 use thiserror::Error;
 
 use crate::ports::store::Commit;
@@ -258,6 +259,17 @@ pub enum EngineError {
         by: String,
         /// Why.
         reason: String,
+    },
+    /// The contact rules do not let this customer be called.
+    #[error("no call may be placed now; `{interaction}` holds the decision")]
+    #[diagnostic(code(E515), help("{help}"))]
+    NoCall {
+        /// The record of the refusal.
+        interaction: String,
+        /// From when on it may, or that it may not.
+        help: String,
+        /// What each rule said that is against it.
+        reasons: Vec<Reason>,
     },
     /// An act that needs a reason, without one.
     #[error("a reason is missing, or is not one")]

@@ -27,6 +27,7 @@ pub mod inbound;
 pub mod money;
 pub mod moving;
 pub mod operate;
+mod outgoing;
 pub mod page;
 mod people;
 pub mod ports;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use selvedge_policy::{Contacted, RiskFound};
+use selvedge_policy::{Contacted, Past, RiskFound};
 use selvedge_record::{Draft, Sealed};
 use selvedge_vault::DataKey;
+use selvedge_workflow::plan::OUTGOING_CALL;
 
+use crate::engine::CALL;
 use crate::error::EngineError;
 use crate::fact::Fact;
 use crate::ports::Micros;
@@ -98,6 +100,14 @@ impl Turn {
             controls: some(&controls),
             data,
         })?;
+        // Whom we reached by a call is spoken with from the moment at which they proved who they are.
+        if matches!(&fact, Fact::AssertionIssued { .. })
+            && self.run.channel == OUTGOING_CALL
+            && self.run.assertions.is_empty()
+        {
+            let purpose = self.purpose.clone();
+            self.conversation(&purpose, time);
+        }
         let before = self.run.card.as_ref().map(|c| c.token.clone());
         self.run.apply(time, &fact);
         let paid = matches!(&fact, Fact::Done { node, exit, .. } if exit == "done" && node.ends_with(".charge"));
@@ -170,6 +180,13 @@ impl Turn {
     /// A contact that the facts of this turn make, or take back.
     pub fn contact(&mut self, key: &str, made: Option<Contacted>) {
         self.contacts.push(ContactChange { customer: self.run.customer.clone(), key: key.into(), made });
+    }
+
+    /// The customer is spoken with on a call.
+    pub fn conversation(&mut self, purpose: &str, at: Micros) {
+        let (channel, purpose) = (CALL.to_owned(), purpose.to_owned());
+        let spoken = Contacted { past: Past::Conversation, channel, purpose, account: None, at };
+        self.contact(&self.run.id.interaction.clone(), Some(spoken));
     }
 
     /// A data key that is made with the record.

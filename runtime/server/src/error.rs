@@ -159,6 +159,7 @@ impl ServerError {
             ServerError::Refused { .. } => Some("access policy"),
             ServerError::CrossSite => Some("origin"),
             ServerError::BadSignature { .. } => Some("webhook signature"),
+            ServerError::Engine(EngineError::NoCall { .. }) => Some("contact rules"),
             _ => None,
         }
     }
@@ -185,7 +186,7 @@ fn engine_status(error: &EngineError) -> StatusCode {
         | EngineError::CampaignThere { .. }
         | EngineError::CampaignNot { .. }
         | EngineError::CannotMove { .. } => StatusCode::CONFLICT,
-        EngineError::NotYours { .. } => StatusCode::FORBIDDEN,
+        EngineError::NotYours { .. } | EngineError::NoCall { .. } => StatusCode::FORBIDDEN,
         EngineError::NotReady { .. }
         | EngineError::Store(
             StoreError::Conflict { .. }
@@ -240,7 +241,9 @@ impl From<&ServerError> for Problem {
             help: error.help().map_or_else(String::new, |help| help.to_string()),
             layer: error.layer().map(str::to_owned),
             reasons: match error {
-                ServerError::Refused { reasons, .. } => reasons.clone(),
+                ServerError::Refused { reasons, .. } | ServerError::Engine(EngineError::NoCall { reasons, .. }) => {
+                    reasons.clone()
+                }
                 _ => Vec::new(),
             },
         }

@@ -123,6 +123,7 @@ pub fn compile(
         workflow: workflow.name.value.clone(),
         title: workflow.title.value.clone(),
         purpose: workflow.purpose.value.clone(),
+        starts: workflow.starts.value.clone(),
         digest: digest_of(&files),
         uses: workflow.uses.iter().map(|(own, connector)| (own.value.clone(), connector.value.clone())).collect(),
         templates: templates.iter().filter_map(named).collect(),

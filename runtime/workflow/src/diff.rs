@@ -66,6 +66,7 @@ pub fn diff(before: &Side<'_>, after: &Side<'_>) -> Difference {
         }
     };
     note("title", vec![before.plan.title.clone()], vec![after.plan.title.clone()]);
+    note("starts", vec![before.plan.starts.clone()], vec![after.plan.starts.clone()]);
     note("purpose", vec![before.plan.purpose.clone()], vec![after.plan.purpose.clone()]);
     note("uses", uses(before.plan), uses(after.plan));
     let (ours, theirs) = (&before.explained.steps, &after.explained.steps);

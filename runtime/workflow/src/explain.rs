@@ -19,6 +19,8 @@ pub struct Explained {
     pub title: String,
     /// Its purpose.
     pub purpose: String,
+    /// How it begins.
+    pub starts: String,
     /// Its steps, in the order of the plan.
     pub steps: Vec<StepInWords>,
     /// Who gets to know what.
@@ -110,6 +112,7 @@ pub fn explain(plan: &Plan, dictionary: &Dictionary) -> Explained {
         workflow: plan.workflow.clone(),
         title: plan.title.clone(),
         purpose: plan.purpose.clone(),
+        starts: plan.starts.clone(),
         steps,
         reaches: reaches(plan, dictionary),
     }

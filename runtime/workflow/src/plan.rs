@@ -9,6 +9,9 @@ use crate::dictionary::Level;
 use crate::expression::Condition;
 use crate::template::Template;
 
+/// What a workflow starts with where we call the customer: the contact rules are asked before anybody dials.
+pub const OUTGOING_CALL: &str = "outgoing-call";
+
 /// A workflow that passed every proof.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -18,6 +21,8 @@ pub struct Plan {
     pub title: String,
     /// The purpose of every disclosure and contact that does not say another.
     pub purpose: String,
+    /// The conversation that it begins with: `call`, [`OUTGOING_CALL`] or `sms`.
+    pub starts: String,
     /// `sha256:<hex>` over all sources that the plan was made from.
     pub digest: String,
     /// The connectors by the workflow's own names for them: `texts` -> `brightline-sms`.

@@ -5,7 +5,7 @@ mod steps;
 
 use self::steps::{name, steps};
 use crate::dictionary::Level;
-use crate::plan::Every;
+use crate::plan::{Every, OUTGOING_CALL};
 use crate::source::{DAY, Diagnostic, Reader, Spanned, Value};
 
 /// Most steps in one workflow, those inside others counted too.
@@ -45,7 +45,7 @@ pub struct Workflow {
     pub title: Spanned<String>,
     /// `purpose:`, of every disclosure and contact that does not say another.
     pub purpose: Spanned<String>,
-    /// `starts:`, the medium of the conversation that it begins with.
+    /// `starts:`, the conversation that it begins with; [`Workflow::medium`] is its medium.
     pub starts: Spanned<String>,
     /// `uses:`, from the workflow's names to connectors.
     pub uses: Vec<(Spanned<String>, Spanned<String>)>,
@@ -331,12 +331,18 @@ impl Workflow {
         let name = name(&top.required("workflow"));
         let title = top.required("title").text();
         let purpose = steps::name(&top.required("purpose"));
-        let starts = top.required("starts").one_of(&["call", "sms"]);
+        let starts = top.required("starts").one_of(&["call", OUTGOING_CALL, "sms"]);
         let uses = top.required("uses").entries();
         let uses = uses.into_iter().filter_map(|(name, connector)| Some((name, steps::name(&connector)?))).collect();
         let steps = steps(&reader, &top.required("steps"));
         let read = || Some(Self { name: name?, title: title?, purpose: purpose?, starts: starts?, uses, steps });
         reader.finish(read())
+    }
+
+    /// The medium of the conversation that it begins with: whoever called whom, a call is a call.
+    #[must_use]
+    pub fn medium(&self) -> &str {
+        if self.starts.value == OUTGOING_CALL { "call" } else { &self.starts.value }
     }
 
     /// Every step, also those inside others, in the order written.

@@ -4,7 +4,8 @@
 //! {"customer": "c_ada", "fields": {"patient.mobile": "+13125550142", "account.balance": "$375.50"},
 //!  "zones": ["America/Chicago"], "jurisdictions": ["US", "US-IL"],
 //!  "consents": [{"purpose": "billing", "channel": "sms", "at": "2026-08-25T16:04:00Z",
-//!                "words": "You may text me about my bill.", "act": "signature"}]}
+//!                "words": "You may text me about my bill.", "act": "signature"}],
+//!  "notes": [{"what": "reassignment-check", "at": "2026-10-01T16:00:00Z"}]}
 //! ```
 //!
 //! A row of a CSV is brought into the same form first. What is wrong is told by its place and the field's name, never
@@ -18,7 +19,7 @@ use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use selvedge_engine::money::Money;
 use selvedge_engine::ports::Micros;
-use selvedge_policy::{Consent, CustomerState, Given, ZoneEvidence};
+use selvedge_policy::{Consent, CustomerState, Given, Note, ZoneEvidence};
 use selvedge_vault::is_phone_number;
 use selvedge_workflow::dictionary::{Dictionary, FieldInfo, FieldType, Source};
 use selvedge_workflow::source::{Diagnostic, Document, Item, Node, Reader, Span, Spanned, Value, code};
@@ -67,10 +68,11 @@ impl<R: BufRead> Lines<R> {
         };
         for (at, name) in names.iter().enumerate() {
             let consent = name.value.strip_prefix("consent.").is_some_and(|of| of.split('.').count() == 2);
+            let note = name.value.strip_prefix("note.").is_some_and(|what| !what.is_empty());
             if names[..at].iter().any(|before| before.value == name.value) {
                 let message = format!("the column `{}` stands here twice", name.value);
                 found.push(Diagnostic::new(code::DUPLICATE, message).at(&name.span));
-            } else if !consent && !COLUMNS.contains(&name.value.as_str()) {
+            } else if !consent && !note && !COLUMNS.contains(&name.value.as_str()) {
                 found.extend(info(dictionary, name).err().map(|found| *found));
             }
         }
@@ -152,7 +154,7 @@ fn tree(names: &[Spanned<String>], cells: Vec<Spanned<String>>) -> Result<Value,
     let text = |cell: &Spanned<String>| Value { span: cell.span.clone(), node: Node::Text(cell.value.clone()) };
     let key = |name: &str, span: &Span| Spanned::new(name.to_owned(), span.clone());
     let given = |name: &str| names.iter().zip(&cells).find(|(n, c)| n.value == name && !c.value.is_empty());
-    let (mut whole, mut fields, mut consents) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut whole, mut fields, mut consents, mut notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (name, cell) in names.iter().zip(&cells).filter(|(_, cell)| !cell.value.is_empty()) {
         match name.value.as_str() {
             "customer" => whole.push((key("customer", &cell.span), text(cell))),
@@ -162,6 +164,11 @@ fn tree(names: &[Spanned<String>], cells: Vec<Spanned<String>>) -> Result<Value,
                 whole.push((key(list, &cell.span), Value { span: cell.span.clone(), node: Node::List(items) }));
             }
             "consent.words" | "consent.act" => {}
+            note if note.starts_with("note.") => {
+                let what = Value { span: name.span.clone(), node: Node::Text(note["note.".len()..].to_owned()) };
+                let of = [("what", what), ("at", text(cell))].map(|(name, value)| (key(name, &cell.span), value));
+                notes.push(Value { span: cell.span.clone(), node: Node::Map(of.into()) });
+            }
             other => match other.strip_prefix("consent.").and_then(|of| of.split_once('.')) {
                 None => fields.push((key(other, &cell.span), text(cell))),
                 Some((purpose, channel)) => {
@@ -178,6 +185,7 @@ fn tree(names: &[Spanned<String>], cells: Vec<Spanned<String>>) -> Result<Value,
     }
     let span = || first.clone();
     whole.push((key("fields", &first), Value { span: span(), node: Node::Map(fields) }));
+    whole.push((key("notes", &first), Value { span: span(), node: Node::List(notes) }));
     whole.push((key("consents", &first), Value { span: span(), node: Node::List(consents) }));
     Ok(Value { span: first, node: Node::Map(whole) })
 }
@@ -186,7 +194,7 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
     let reader = Reader::new();
     let reading = Reading { reader: &reader };
     let keys = reader.item(tree, "a customer");
-    let keys = keys.map(&["customer", "fields", "zones", "jurisdictions", "flags", "consents"]);
+    let keys = keys.map(&["customer", "fields", "zones", "jurisdictions", "flags", "notes", "consents"]);
     let id = reading.read(&keys.required("customer"), "letters, digits, `-` and `_`, at most 64", id);
     let list = |key: &str| {
         let items = keys.optional(key).items();
@@ -207,6 +215,7 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
         zones: zones.collect(),
         jurisdictions: words("jurisdictions"),
         flags: words("flags"),
+        notes: list("notes").iter().filter_map(|item| reading.note(item)).collect(),
         consents: list("consents").iter().filter_map(|item| reading.consent(item)).collect(),
         ..CustomerState::default()
     };
@@ -281,6 +290,13 @@ impl Reading<'_> {
             }
             FieldType::Text => self.read(item, "a text of at most 2000 bytes in one line", line),
         }
+    }
+
+    fn note(&self, item: &Item<'_, '_>) -> Option<Note> {
+        let keys = item.named("a note").map(&["what", "at"]);
+        let what = self.read(&keys.required("what"), "a word without spaces", word);
+        let at = self.read(&keys.required("at"), "a time such as `2026-08-25T16:04:00Z`", time);
+        Some(Note { what: what?, at: at? })
     }
 
     fn consent(&self, item: &Item<'_, '_>) -> Option<Consent> {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use selvedge_workflow::explain::{Explained, explain};
+use selvedge_workflow::plan::OUTGOING_CALL;
 
 use super::{House, report};
 
@@ -23,6 +24,9 @@ pub fn run(workflow: &str, json: bool) -> miette::Result<ExitCode> {
 fn print(explained: &Explained) {
     say!("{}: {}", explained.workflow, explained.title);
     say!("Its purpose is `{}`.", explained.purpose);
+    if explained.starts == OUTGOING_CALL {
+        say!("It begins with a call that we place, where the contact rules permit it.");
+    }
     for (number, step) in explained.steps.iter().enumerate() {
         say!("\n{}. {}", number + 1, step.id);
         for does in &step.does {

@@ -126,7 +126,7 @@ impl Engine {
             let (customer, opened) = opened.map_err(|e| EngineError::Broken { what: e.to_string() })?;
             match opened {
                 // There already: opened by a node that did not live to see it.
-                Ok(()) | Err(EngineError::Store(StoreError::Conflict { .. })) => {}
+                Ok(_) | Err(EngineError::Store(StoreError::Conflict { .. })) => {}
                 Err(EngineError::NoSuchField { .. }) => became.push((customer, Became::Failed("not on file".into()))),
                 // Nothing was opened, or nobody knows: whoever is taken up anew finds out.
                 Err(EngineError::Stopped { .. } | EngineError::NotReady { .. }) => {

@@ -62,7 +62,7 @@ struct Opened {
     responses(
         (status = 201, description = "Opened, durably", body = Opened),
         (status = 401, body = Problem, content_type = "application/problem+json", description = "N801, N802: no session"),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "N803, N804: refused, with the reasons"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "N803, N804, E515: refused, with the reasons"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "E502, E503, N805"),
     )
 )]

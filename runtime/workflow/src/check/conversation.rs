@@ -17,7 +17,7 @@ const OVER: &str = "nothing";
 type Reached<'a> = BTreeMap<&'a str, Option<(usize, &'a str)>>;
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
-    let starts = context.workflow.starts.value.as_str();
+    let starts = context.workflow.medium();
     let reached = reached(context.nodes, starts);
     let mut held = Vec::new();
     for (at, node) in context.nodes.iter().enumerate() {

@@ -24,7 +24,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             Kind::Disclose(disclose) => shown(context, step, &disclose.fields, &disclose.over.value, findings),
             Kind::Offer(offer) => {
                 let told = std::slice::from_ref(&offer.total);
-                shown(context, step, told, &context.workflow.starts.value, findings);
+                shown(context, step, told, context.workflow.medium(), findings);
             }
             Kind::Choose(choose) => asked(context, step, choose, findings),
             _ => {}

@@ -158,8 +158,14 @@ mod tests {
             then: then.iter().map(|id| (*id).to_owned()).collect(),
         };
         let steps = vec![step("a", &["b", "c"]), step("b", &["d"]), step("c", &["d"]), step("d", &[])];
-        let explained =
-            Explained { workflow: "w".into(), title: "<t>".into(), purpose: "p".into(), steps, reaches: Vec::new() };
+        let explained = Explained {
+            workflow: "w".into(),
+            title: "<t>".into(),
+            purpose: "p".into(),
+            starts: "call".into(),
+            steps,
+            reaches: Vec::new(),
+        };
         let drawing = Drawing::of(&explained);
         let places = places(&drawing.tiles);
         let apart =

@@ -16,7 +16,14 @@ pub fn workflow() -> Value {
                 MUST,
                 name("The purpose of every contact that does not say another; consent is asked for it.", "billing"),
             ),
-            ("starts", MUST, words("How it begins.", &["call", "sms"])),
+            (
+                "starts",
+                MUST,
+                words(
+                    "How it begins; an `outgoing-call` is placed where the contact rules permit it.",
+                    &["call", "outgoing-call", "sms"],
+                ),
+            ),
             ("uses", MUST, names_to("Own names for installed connectors.", name("The connector.", "brightline-sms"))),
             ("steps", MUST, steps("The steps, in their order.")),
         ],

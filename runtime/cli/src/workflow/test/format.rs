@@ -33,6 +33,7 @@ use selvedge_engine::ports::Micros;
 use selvedge_policy::{Consent, CustomerState, Note, ZoneEvidence};
 use selvedge_workflow::ConnectorKind;
 use selvedge_workflow::dictionary::{FieldType, Source};
+use selvedge_workflow::plan::OUTGOING_CALL;
 use selvedge_workflow::source::{DAY, Diagnostic, Document, Fields, Item, Reader, Span, Spanned, code, did_you_mean};
 
 use super::super::rehearsal::{Cast, Reply};
@@ -381,10 +382,12 @@ impl Reading<'_> {
         Some(Then { ending: ending?, path, messages, money, decisions })
     }
 
-    /// The id of a step of the workflow.
+    /// The id of a step of the workflow, or `call` for the call that it begins with where we place it.
     fn step(&self, item: &Item<'_, '_>) -> Option<String> {
         let step = item.text()?;
-        let known = || self.definition.plan.nodes.iter().map(|node| node.step.as_str());
+        let plan = &self.definition.plan;
+        let placed = (plan.starts == OUTGOING_CALL).then_some("call");
+        let known = || placed.into_iter().chain(plan.nodes.iter().map(|node| node.step.as_str()));
         // Of an item with its number: `due#2`.
         let named = step.value.split_once('#').map_or(step.value.as_str(), |(step, _)| step);
         if !known().any(|id| id == named) {
