@@ -199,6 +199,13 @@ impl House {
         }
     }
 
+    /// The same house, with one of its files changed, or added to what is not there.
+    pub fn with(mut self, path: &str, change: impl FnOnce(&str) -> String) -> House {
+        let text = change(self.files.get(path).map_or("", String::as_str));
+        self.files.insert(path.to_owned(), text);
+        self
+    }
+
     /// One life of a process: `story` runs on an engine over the folder. Whatever is not durable at its end is lost.
     pub fn life<T>(&self, story: impl AsyncFnOnce(&Engine) -> T) -> T {
         self.watched(None, story)

@@ -5,5 +5,6 @@
 
 mod branches;
 mod house;
+mod outgoing;
 mod people;
 mod ways;

@@ -470,3 +470,12 @@ fn a_workflow_is_called_as_its_folder() {
           help: give both the same name
         ");
 }
+
+#[test]
+fn only_an_answer_goes_to_where_a_text_came_from() {
+    let refused = workflow_with(
+        "id: invitation\n      over: texts\n      to: patient.mobile",
+        "id: invitation\n      over: texts\n      to: text.from",
+    );
+    assert!(refused.unwrap_err().contains("`text.from` is not a phone number of the customer"));
+}

@@ -57,6 +57,19 @@ fn a_row_and_a_line_of_json_say_the_same() {
 }
 
 #[test]
+fn what_was_done_once_is_a_note_with_its_day() {
+    let row = csv("customer,note.reassignment-check\nc_ada,2026-10-01T16:00:00Z\n").remove(0).ok().unwrap();
+    let line = r#"{"customer": "c_ada", "notes": [{"what": "reassignment-check", "at": "2026-10-01T16:00:00Z"}]}"#;
+    let line = json(line).remove(0).ok().unwrap();
+    assert_eq!(
+        (row.state.notes[0].what.as_str(), row.state.notes[0].at),
+        ("reassignment-check", 1_790_870_400_000_000)
+    );
+    assert_eq!(row.state.notes, line.state.notes);
+    assert_eq!(found(csv("customer,note.own-text\nc_ada,yesterday\n")).len(), 1);
+}
+
+#[test]
 fn an_empty_cell_says_nothing() {
     let row = csv(&format!("{HEAD}c_bo,,,,,,,,\n")).remove(0).ok().unwrap();
     assert_eq!((row.state, row.fields.len()), (CustomerState::default(), 0));
