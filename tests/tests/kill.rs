@@ -16,7 +16,8 @@ fn kill(data: &Path, args: &[&str]) -> String {
 /// `kill prove FILE --json`: the exit code and the answer.
 fn prove(file: &Path, args: &[&str]) -> (Option<i32>, Value) {
     let output = selvedge([&["kill", "prove", file.to_str().unwrap(), "--json"], args].concat());
-    (output.status.code(), serde_json::from_slice(&output.stdout).expect(&text(&output.stderr)))
+    let answer = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+    (output.status.code(), answer)
 }
 
 #[test]

@@ -404,7 +404,7 @@ impl Engine {
             let mut defects = 0;
             loop {
                 slot.queued.store(false, Ordering::Release);
-                let error = match caught(engine.drive(&id)).await {
+                let error = match caught(Box::pin(engine.drive(&id))).await {
                     Ok(Ok(Driven::Here(run))) => break engine.keep_time(&run),
                     Ok(Ok(Driven::Idle)) => break,
                     Ok(Ok(Driven::Elsewhere)) => break engine.store().tell(&id),

@@ -125,8 +125,8 @@ fn commitments(fact: &Fact) -> Vec<(String, &Commitment)> {
         }
         Fact::Done { answer: Some(answer), .. } => vec![("/answer/commitment".into(), answer)],
         Fact::TextReceived(Text { words, from, .. }) => {
-            let kept = [("/words/commitment", words), ("/from/commitment", from)].into_iter();
-            kept.filter_map(|(place, value)| Some((place.to_owned(), value.as_ref()?))).collect()
+            let kept = [("/words/commitment", words.as_ref()), ("/from/commitment", from.as_deref())].into_iter();
+            kept.filter_map(|(place, value)| Some((place.to_owned(), value?))).collect()
         }
         Fact::Offered { terms, .. } => vec![("/terms/commitment".into(), terms)],
         Fact::Authorized { words, .. } => vec![("/words/commitment".into(), words)],

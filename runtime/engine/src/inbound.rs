@@ -118,7 +118,7 @@ impl Engine {
         if let Some(from) = &read.from {
             let (from, sealed) = self.inner.values.commit(id, TEXT_FROM, "PII", from.expose_secret()).await?;
             turn.seal(sealed);
-            text.from = Some(from);
+            text.from = Some(Box::new(from));
         }
         turn.add(&who, now, Fact::TextReceived(text))?;
         if stops {

@@ -48,7 +48,7 @@ pub struct Text {
     pub words: Option<Commitment>,
     /// The number that it came from, where this record answers it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub from: Option<Commitment>,
+    pub from: Option<Box<Commitment>>,
     /// The interaction whose record keeps them otherwise.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kept_in: Option<String>,
