@@ -2,8 +2,8 @@
 //! way out, and this code never sees a digit.
 
 use miniserde::Deserialize;
-use selvedge_sdk::gateway::{Gateway, Outcome, Payment};
-use selvedge_sdk::{Call, Failure, Report, Request, Status, Webhook, encode, read};
+use selvedge_sdk::gateway::{Card, Gateway, Outcome, Payment, Validity};
+use selvedge_sdk::{Call, Failure, Report, Request, Response, Status, Webhook, encode, read};
 
 /// The connection that an admin granted under this name.
 const CONNECTION: &str = "northgate";
@@ -11,25 +11,20 @@ const CONNECTION: &str = "northgate";
 struct Cards;
 
 impl Gateway for Cards {
-    fn charge(call: Call, payment: Payment) -> Result<Outcome, Failure> {
-        let currency = payment.currency.to_ascii_lowercase();
-        let card = &payment.card;
-        let mut form = vec![
-            ("amount", payment.amount.into()),
-            ("currency", currency.as_str().into()),
-            ("card[number]", card.number.into()),
-            ("card[exp_month]", card.expiry_month.into()),
-            ("card[exp_year]", card.expiry_year.into()),
-            // Found again by this in `lookup` and in webhooks.
-            ("reference", call.idempotency_key.as_str().into()),
-        ];
-        if let Some(code) = card.code {
-            form.push(("card[cvc]", code.into()));
-        }
-        let answer =
-            Request::post(CONNECTION, "/v1/charges").idempotency_key(&call.idempotency_key).form(form).send()?;
+    /// A charge of nothing: Northgate asks the bank and takes no money.
+    fn validate(call: Call, card: Card) -> Result<Validity, Failure> {
+        let answer = post(&call, 0, "USD", &card)?;
         match answer.status {
-            200 => paid(answer.json()?),
+            200 => succeeded(answer.json()?).map(Validity::Good),
+            402 => Ok(Validity::Declined(answer.json::<Refused>()?.error.code)),
+            _ => Err(answer.failure()),
+        }
+    }
+
+    fn charge(call: Call, payment: Payment) -> Result<Outcome, Failure> {
+        let answer = post(&call, payment.amount, &payment.currency, &payment.card)?;
+        match answer.status {
+            200 => succeeded(answer.json()?).map(Outcome::Paid),
             402 => Ok(Outcome::Declined(answer.json::<Refused>()?.error.code)),
             _ => Err(answer.failure()),
         }
@@ -69,10 +64,29 @@ impl Gateway for Cards {
     }
 }
 
-/// Only the vendor's explicit word counts as paid.
-fn paid(charge: Charge) -> Result<Outcome, Failure> {
+fn post(call: &Call, amount: i64, currency: &str, card: &Card) -> Result<Response, Failure> {
+    let currency = currency.to_ascii_lowercase();
+    let mut form = vec![
+        ("amount", amount.into()),
+        ("currency", currency.as_str().into()),
+        ("card[number]", card.number.into()),
+        ("card[exp_month]", card.expiry_month.into()),
+        ("card[exp_year]", card.expiry_year.into()),
+        // Found again by this in `lookup` and in webhooks.
+        ("reference", call.idempotency_key.as_str().into()),
+    ];
+    form.push(match card.code {
+        Some(code) => ("card[cvc]", code.into()),
+        // The customer is not there; Northgate knows the card from when it was validated.
+        None => ("stored", "true".into()),
+    });
+    Request::post(CONNECTION, "/v1/charges").idempotency_key(&call.idempotency_key).form(form).send()
+}
+
+/// Only the vendor's explicit word counts.
+fn succeeded(charge: Charge) -> Result<String, Failure> {
     match charge.status.as_str() {
-        "succeeded" => Ok(Outcome::Paid(charge.id)),
+        "succeeded" => Ok(charge.id),
         other => Err(Failure::Unknown(format!("the charge is `{other}`"))),
     }
 }

@@ -10,7 +10,7 @@ use miette::IntoDiagnostic;
 use selvedge_engine::ports::store::{Journal, Store};
 use selvedge_engine::ports::{
     Call, CardFields, Charged, Clock, Connectors, Failure, Field, Micros, News, Observed, Random, Report, Signal,
-    Webhook, WebhookFault,
+    Validity, Webhook, WebhookFault,
 };
 use selvedge_engine::{Engine, Parts, Settings};
 use selvedge_policy::OptOut;
@@ -201,6 +201,9 @@ impl Connectors for Nobody {
         nobody()
     }
     async fn check(&self, _: &Call, _: Field) -> Observed<Signal> {
+        nobody()
+    }
+    async fn validate(&self, _: &Call, _: CardFields) -> Observed<Validity> {
         nobody()
     }
     async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {

@@ -1,4 +1,5 @@
-//! Northgate: card charges. Form-encoded, bearer key, `Northgate-Signature`.
+//! Northgate: card charges. Form-encoded, bearer key, `Northgate-Signature`. A charge of nothing asks whether the card is
+//! good; from then on the merchant may charge it as `stored`, without its security code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,9 @@ pub(crate) struct Charge {
     last4: String,
     /// Why the money was not taken; empty when it was.
     failure: String,
+    /// A keyed hash of number and expiry: a stored card is known by it.
+    #[serde(default)]
+    card: String,
 }
 
 impl Trade for Charge {
@@ -67,8 +71,9 @@ impl Trade for Charge {
     }
 
     fn counts(entries: &[Entry<Self>]) -> [(&'static str, usize); 3] {
-        let charged = entries.iter().filter(|entry| entry.what.failure.is_empty()).count();
-        [("messages", 0), ("charges", charged), ("declined", entries.len() - charged)]
+        let declined = entries.iter().filter(|entry| !entry.what.failure.is_empty()).count();
+        let charged = entries.iter().filter(|entry| entry.what.failure.is_empty() && entry.what.amount > 0).count();
+        [("messages", 0), ("charges", charged), ("declined", declined)]
     }
 }
 
@@ -95,7 +100,10 @@ async fn charge(
     let flight = Flight::begin(in_flight, &key)?;
 
     let fingerprint = request.fingerprint(&vendor);
-    let what = request.decide(vendor.now());
+    let card = request.card(&vendor);
+    let good = |entry: &Entry<Charge>| entry.what.card == card && entry.what.failure.is_empty();
+    let on_file = vendor.ledger().entries().iter().any(good);
+    let what = request.decide(vendor.now(), card, on_file);
     let status = if what.failure.is_empty() { "succeeded" } else { "failed" };
     let (entry, replayed) = match vendor.take(Order { key, fingerprint, status, what }, fault)? {
         Taken::New(entry) => (entry, false),
@@ -146,7 +154,7 @@ async fn find(State(vendor): Shared, query: Result<Query<FindQuery>, QueryReject
 }
 
 fn show(entry: &Entry<Charge>) -> Value {
-    let Charge { amount, currency, reference, brand, last4, failure } = &entry.what;
+    let Charge { amount, currency, reference, brand, last4, failure, card: _ } = &entry.what;
     let mut charge = json!({
         "id": entry.id,
         "object": "charge",
@@ -171,11 +179,13 @@ struct Requested {
     month: i8,
     year: i16,
     code: String,
+    /// The merchant keeps the card, and the customer is not there.
+    stored: bool,
 }
 
 impl Requested {
     fn read(fields: Vec<(String, String)>) -> Result<Self, Refused> {
-        let known = ["amount", "currency", "reference"];
+        let known = ["amount", "currency", "reference", "stored"];
         let card = Charge::CARD_SLOTS;
         let mut form = BTreeMap::new();
         for (name, value) in fields {
@@ -187,7 +197,7 @@ impl Requested {
             }
         }
 
-        let amount = take(&mut form, "amount", |text| text.parse().ok().filter(|n| (1..=MAX_AMOUNT).contains(n)))?;
+        let amount = take(&mut form, "amount", |text| text.parse().ok().filter(|n| (0..=MAX_AMOUNT).contains(n)))?;
         let currency = take(&mut form, "currency", |text| {
             let good = text.len() == 3 && text.bytes().all(|letter| letter.is_ascii_alphabetic());
             good.then(|| text.to_ascii_lowercase())
@@ -202,7 +212,8 @@ impl Requested {
         })?;
         let number = take(&mut form, "card[number]", |text| Some(text.to_owned()))?;
         let code = form.remove("card[cvc]").unwrap_or_default();
-        Ok(Requested { amount, currency, reference, number, month, year, code })
+        let stored = form.remove("stored").is_some_and(|text| text == "true");
+        Ok(Requested { amount, currency, reference, number, month, year, code, stored })
     }
 
     /// What makes two requests the same charge. The security code is left out: it may be gone when the client
@@ -213,15 +224,22 @@ impl Requested {
         vendor.fingerprint(&[&amount, &self.currency, &self.reference, &self.number, &expiry])
     }
 
-    /// Is the money taken? `now` is UTC microseconds.
-    fn decide(self, now: i64) -> Charge {
+    /// What a stored card is known by. No digit of it can be read from it.
+    fn card<T: Trade>(&self, vendor: &Vendor<T>) -> String {
+        vendor.fingerprint(&["card", &self.number, &format!("{}-{}", self.year, self.month)])
+    }
+
+    /// Is the money taken? `now` is UTC microseconds; `on_file`: this card was good before.
+    fn decide(self, now: i64, card: String, on_file: bool) -> Charge {
         let real = is_card_number(&self.number);
         let today = Timestamp::from_microsecond(now).unwrap_or_default().to_zoned(TimeZone::UTC).date();
         let failure = if !real {
             "incorrect_number"
         } else if (self.year, self.month) < (today.year(), today.month()) {
             "expired_card"
-        } else if !(3..=4).contains(&self.code.len()) || !self.code.bytes().all(|digit| digit.is_ascii_digit()) {
+        } else if self.stored && !on_file {
+            "not_on_file"
+        } else if !self.stored && !is_code(&self.code) {
             "incorrect_cvc"
         } else if self.number == DECLINED {
             "card_declined"
@@ -236,6 +254,7 @@ impl Requested {
             // Of something that is no card number, nothing is kept.
             last4: if real { self.number[self.number.len() - 4..].to_owned() } else { String::new() },
             failure: failure.to_owned(),
+            card,
         }
     }
 }
@@ -244,6 +263,11 @@ fn take<V>(form: &mut BTreeMap<String, String>, name: &str, read: fn(&str) -> Op
     form.remove(name)
         .and_then(|text| read(&text))
         .ok_or_else(|| refuse(400, "parameter_invalid", &format!("`{name}` is missing or not what it should be")))
+}
+
+/// Three or four digits.
+fn is_code(code: &str) -> bool {
+    (3..=4).contains(&code.len()) && code.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// 12 to 19 digits that pass the Luhn test (ISO/IEC 7812-1, annex B).

@@ -105,6 +105,24 @@ async fn a_card_that_is_not_charged_is_402_with_the_reason_and_the_same_on_a_rep
 }
 
 #[tokio::test]
+async fn a_card_that_was_good_once_is_charged_without_its_code_while_it_is_stored() {
+    let dir = tempdir().unwrap();
+    let double = northgate(config(&dir, "")).await.unwrap();
+    let stored = [("card[cvc]", ""), ("stored", "true")];
+    let early = charge(&double, "key-1", &stored).await;
+    assert_eq!((early.status, &early.json["error"]["code"]), (402, &"not_on_file".into()));
+
+    let asked = charge(&double, "key-2", &[("amount", "0")]).await;
+    assert_eq!((asked.status, &asked.json["status"]), (200, &"succeeded".into()));
+    assert_eq!(ledger(&double.base_url).await["charges"], 0, "nothing was taken");
+
+    assert_eq!(charge(&double, "key-3", &stored).await.status, 200);
+    let another = charge(&double, "key-4", &[stored[0], stored[1], ("card[number]", "5555555555554444")]).await;
+    assert_eq!((another.status, &another.json["error"]["code"]), (402, &"not_on_file".into()));
+    assert_eq!(ledger(&double.base_url).await["charges"], 1);
+}
+
+#[tokio::test]
 async fn the_same_key_charges_once_even_when_the_security_code_is_gone() {
     let dir = tempdir().unwrap();
     let double = northgate(config(&dir, "")).await.unwrap();
@@ -126,7 +144,7 @@ async fn a_request_that_is_not_well_formed_charges_nothing_and_leaves_the_key_fr
     let dir = tempdir().unwrap();
     let double = northgate(config(&dir, "")).await.unwrap();
     let wrong = [
-        ("amount", "0"),
+        ("amount", "-1"),
         ("amount", "100000000"),
         ("amount", "41.67"),
         ("currency", "dollars"),

@@ -19,7 +19,7 @@ use crate::error::{EngineError, StoreError};
 use crate::fact::{Commitment, Fact, Moment};
 use crate::money::Money;
 use crate::ports::store::Link;
-use crate::ports::{Call, CardFields, Charged, Connectors, Field, Observed, Signal as Finds};
+use crate::ports::{Call, CardFields, Charged, Connectors, Field, Observed, Signal as Finds, Validity};
 use crate::run::{Effect, Run, item_of};
 use crate::signal::Who;
 use crate::switches::reach;
@@ -47,6 +47,7 @@ pub(crate) enum Came {
     Sent(Observed<String>),
     Checked(Observed<Finds>),
     Charged(Observed<Charged>),
+    Validated(Observed<Validity>),
     Answered(Observed<String>),
 }
 
@@ -60,6 +61,7 @@ impl Intent {
             Payload::Payment { minor, currency, card } => {
                 Came::Charged(connectors.charge(&call, minor, &currency, card).await)
             }
+            Payload::Card(card) => Came::Validated(connectors.validate(&call, card).await),
             Payload::Arguments(with) => {
                 Came::Answered(connectors.perform(&call, decide::function(&node.op), with).await)
             }
@@ -75,6 +77,7 @@ enum Payload {
     Message { to: Field, text: Field },
     Subject(Field),
     Payment { minor: i64, currency: String, card: CardFields },
+    Card(CardFields),
     Arguments(Vec<(String, Field)>),
 }
 
@@ -84,7 +87,7 @@ impl Payload {
         let fields: Vec<&Field> = match self {
             Payload::Message { to, text } => vec![to, text],
             Payload::Subject(field) => vec![field],
-            Payload::Payment { card, .. } => {
+            Payload::Payment { card, .. } | Payload::Card(card) => {
                 let CardFields { number, expiry_month, expiry_year, code } = card;
                 [number, expiry_month, expiry_year].into_iter().chain(code).collect()
             }
@@ -177,6 +180,7 @@ impl Engine {
                 Outcome::Checked(observed)
             }
             Came::Charged(observed) => Outcome::Charged(observed),
+            Came::Validated(observed) => Outcome::Validated(observed),
             Came::Answered(observed) => Outcome::Answered(self.seal_answer(turn, &node, observed).await?),
         };
         let facts = decide::after(&definition.plan, &turn.run, &node, &effect, &class, outcome, self.now());
@@ -258,6 +262,10 @@ impl Engine {
                 Ok(Some((Payload::Message { to, text }, carries)))
             }
             Op::Charge { amount, .. } => self.payment(definition, turn, node, effect, amount).await,
+            Op::Validate { .. } => {
+                let card = self.captured(definition, turn, node, effect).await?;
+                Ok(card.map(|card| (Payload::Card(card), Vec::new())))
+            }
             Op::Call { with, .. } => {
                 let mut arguments = Vec::new();
                 for (slot, path) in with {
@@ -277,12 +285,31 @@ impl Engine {
         effect: &Effect,
         amount: &Amount,
     ) -> Result<Option<(Payload, Vec<Commitment>)>, EngineError> {
+        let Some(card) = self.captured(definition, turn, node, effect).await? else { return Ok(None) };
+        let (money, _) = self.inner.values.amount(&turn.run, amount).await?;
+        let name = format!("{}/amount/{}", node.step, turn.run.visits.get(&node.name).copied().unwrap_or(1));
+        let class = definition.dictionary.get("payment.amount").map_or_else(|| Class::Phi, |info| info.class);
+        let (commitment, sealed) =
+            self.inner.values.commit(&turn.run.id, &name, class.name(), &money.in_words()).await?;
+        turn.seal(sealed);
+        Ok(Some((Payload::Payment { minor: money.minor, currency: money.currency, card }, vec![commitment])))
+    }
+
+    /// The card that the page took, with its security code, which is spent by this. `None`: the code is not there any
+    /// more, and the facts of the turn say what follows.
+    async fn captured(
+        &self,
+        definition: &Definition,
+        turn: &mut Turn,
+        node: &Node,
+        effect: &Effect,
+    ) -> Result<Option<CardFields>, EngineError> {
         let Some(card) = turn.run.card.clone() else {
-            return Err(EngineError::Broken { what: format!("`{}` has no card to charge", node.name) });
+            return Err(EngineError::Broken { what: format!("`{}` has no card", node.name) });
         };
         let code = self.inner.codes.take(&card.token, self.now());
         if effect.attempt > 1 {
-            // An earlier attempt may have been paid: the vendor is asked, whatever its class allows.
+            // An earlier attempt may have been done: the vendor is asked, whatever its class allows.
             let why = "an earlier attempt spent the security code".into();
             let fact = Fact::Unclear {
                 node: node.name.clone(),
@@ -305,14 +332,8 @@ impl Engine {
             turn.add(&Who::host(), self.now(), forgotten)?;
             return Ok(None);
         };
-        let (money, _) = self.inner.values.amount(&turn.run, amount).await?;
-        let name = format!("{}/amount/{}", node.step, turn.run.visits.get(&node.name).copied().unwrap_or(1));
-        let class = definition.dictionary.get("payment.amount").map_or_else(|| Class::Phi, |info| info.class);
-        let (commitment, sealed) =
-            self.inner.values.commit(&turn.run.id, &name, class.name(), &money.in_words()).await?;
-        turn.seal(sealed);
-        let card = self.inner.values.card(&turn.run.id.tenant, &card.token, Some(code)).await?;
-        Ok(Some((Payload::Payment { minor: money.minor, currency: money.currency, card }, vec![commitment])))
+        let under = if matches!(node.op, Op::Validate { .. }) { &turn.run.id.interaction } else { &card.token };
+        Ok(Some(self.inner.values.card(&turn.run.id.tenant, under, &card.token, Some(code)).await?))
     }
 
     async fn message(
@@ -403,7 +424,7 @@ impl Engine {
                 let Op::Send { carries: Carries::Link { opens, .. }, .. } = &node.op else { return Err(missing()) };
                 format!("{}/pay/{}", self.inner.parts.settings.public_url, self.link_token(run, opens).expose_secret())
             }
-            "card.last4" => run.card.as_ref().ok_or_else(missing)?.last4.clone(),
+            "card.last4" => run.card.iter().chain(run.kept.values()).next().ok_or_else(missing)?.last4.clone(),
             "payment.reference" => newest_payment(run).ok_or_else(missing)?.1.0.clone(),
             "payment.date" => {
                 let at = newest_payment(run).map_or(self.now(), |(_, (_, at))| *at);

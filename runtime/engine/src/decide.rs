@@ -7,7 +7,7 @@ mod signal;
 
 use std::borrow::Cow;
 
-use selvedge_policy::{Verdict, assess};
+use selvedge_policy::Verdict;
 use selvedge_workflow::dictionary::of_item;
 use selvedge_workflow::plan::{Amount, Ending, Exit, Node, Op, Plan, Target};
 
@@ -18,7 +18,7 @@ pub(crate) use self::signal::ANOTHER_BROWSER;
 pub use self::signal::{MAX_PROOFS, on_signal};
 use crate::error::EngineError;
 use crate::fact::{Commitment, Fact, Items};
-use crate::ports::{Charged, Micros, Observed, Signal as Finds};
+use crate::ports::{Charged, Micros, Observed, Signal as Finds, Validity};
 use crate::run::{Branches, Cursor, Effect, Phase, Run, item_of, step_of};
 
 /// The node of a place; of an item under the name of that place.
@@ -41,6 +41,8 @@ pub enum Next<'p> {
     Count(Here<'p>),
     /// Work out terms and offer them.
     Offer(Here<'p>),
+    /// Make the captured card the customer's method on file.
+    Keep(Here<'p>),
     /// Intend this effect, then try it.
     Try(Here<'p>, Effect),
     /// Ask the vendor what became of this effect; it has been asked so many times.
@@ -60,6 +62,8 @@ pub enum Outcome {
     Checked(Observed<Finds>),
     /// A gateway's.
     Charged(Observed<Charged>),
+    /// A gateway's, of a card that is to be kept.
+    Validated(Observed<Validity>),
     /// A service's; the text of the answer is sealed already.
     Answered(Observed<Commitment>),
 }
@@ -70,6 +74,7 @@ pub fn function(op: &Op) -> &str {
         Op::Call { function, .. } => function,
         Op::Check { .. } => "check",
         Op::Charge { .. } => "charge",
+        Op::Validate { .. } => "validate",
         _ => "send",
     }
 }
@@ -222,6 +227,7 @@ pub fn connector<'p>(plan: &'p Plan, node: &'p Node) -> &'p str {
         Op::Check { connector, .. }
         | Op::Send { connector, .. }
         | Op::Charge { connector, .. }
+        | Op::Validate { connector, .. }
         | Op::Call { connector, .. } => plan.uses.get(connector).map_or(connector.as_str(), String::as_str),
         _ => "",
     }
@@ -236,6 +242,7 @@ fn entered<'p>(plan: &'p Plan, run: &Run, node: &Here<'p>, now: Micros) -> Next<
         Op::Send { .. } => Next::AskContact(node.clone()),
         Op::Answer { within, .. } => wait("the code", now + within),
         Op::Offer { .. } => Next::Offer(node.clone()),
+        Op::Keep { .. } => Next::Keep(node.clone()),
         Op::Wait { lasts } => wait("its time", now + lasts),
         Op::Fork { each: None, .. } => Next::Take(vec![forked(plan, node, 0)]),
         Op::Fork { .. } => Next::Count(node.clone()),
@@ -265,8 +272,8 @@ fn entered<'p>(plan: &'p Plan, run: &Run, node: &Here<'p>, now: Micros) -> Next<
         }]),
         Op::Open => wait("the link to be opened", link_expires(run, node)),
         Op::Card { .. } => wait("the card", link_expires(run, node)),
-        Op::Fresh { needs } => {
-            let decision = assess(*needs, &run.id.interaction, &run.assertions, now);
+        Op::Fresh { needs, .. } => {
+            let decision = rules::proved(run, node, *needs, now);
             let exit = if decision.verdict == Verdict::Permit { Exit::Fresh } else { Exit::Stale };
             Next::Take(vec![Fact::AssuranceDecided {
                 node: node.name.clone(),
@@ -276,13 +283,13 @@ fn entered<'p>(plan: &'p Plan, run: &Run, node: &Here<'p>, now: Micros) -> Next<
             }])
         }
         Op::Disclose { needs, .. } => rules::assurance(plan, run, node, *needs, Exit::Refused, now),
-        Op::Charge { needs, .. } => match stale_target(plan, node) {
-            // Too long on the page: the customer proves again who they are, and no card is charged.
-            Some(again) if assess(*needs, &run.id.interaction, &run.assertions, now).verdict != Verdict::Permit => {
+        Op::Charge { needs, .. } | Op::Validate { needs, .. } => match stale_target(plan, node) {
+            // Too long on the page: the customer proves again who they are, and no card is charged or kept.
+            Some(again) if rules::proved(run, node, *needs, now).verdict != Verdict::Permit => {
                 Next::Take(vec![Fact::AssuranceDecided {
                     node: node.name.clone(),
                     needs: needs.name().into(),
-                    decision: assess(*needs, &run.id.interaction, &run.assertions, now),
+                    decision: rules::proved(run, node, *needs, now),
                     next: Some(again),
                 }])
             }

@@ -150,6 +150,7 @@ impl Engine {
                 Next::Disclose(node) => self.disclose(&definition, &mut turn, &node).await?,
                 Next::Decide(node) => self.decide_way(&definition, &mut turn, &node).await?,
                 Next::Offer(node) => self.offer(&mut turn, &node).await?,
+                Next::Keep(node) => self.keep(&definition, &mut turn, &node).await?,
                 Next::Count(node) => {
                     let count = self.inner.values.items(&turn.run, &node).await?;
                     turn.add(&Who::host(), now, decide::forked(plan, &node, count))?;

@@ -387,7 +387,7 @@ pub enum Fact {
         /// What the token hashes to.
         link: String,
     },
-    /// The customer agreed, in these words, to be charged.
+    /// The customer agreed, in these words, to be charged, or to have their card kept.
     #[serde(rename = "authorization.given")]
     Authorized {
         /// The node.
@@ -411,6 +411,25 @@ pub enum Fact {
         brand: String,
         /// What may be shown of it (PCI DSS 3.4.1).
         last4: String,
+        /// Where the run goes on.
+        next: Next,
+    },
+    /// A card that its gateway called good became the customer's method on file.
+    #[serde(rename = "method.kept")]
+    MethodKept {
+        /// The node.
+        node: String,
+        /// What stands for it.
+        token: String,
+        /// `Visa`.
+        brand: String,
+        /// What may be shown of it.
+        last4: String,
+        /// From when on it may not be charged any more.
+        until: Micros,
+        /// The one before, which left the vault with this.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        replaces: Option<String>,
         /// Where the run goes on.
         next: Next,
     },

@@ -24,6 +24,7 @@ mod flight;
 mod folds;
 pub mod health;
 pub mod inbound;
+mod method;
 pub mod money;
 pub mod moving;
 pub mod operate;

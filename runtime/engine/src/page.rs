@@ -32,8 +32,8 @@ pub enum Page {
     },
     /// The words to agree to, and the card.
     Card {
-        /// The amount in words.
-        amount: String,
+        /// The amount in words; `None`: the card is kept, and nothing is taken now.
+        amount: Option<String>,
         /// The authorization.
         words: String,
         /// Names exactly these words; comes back with the card.
@@ -51,6 +51,15 @@ pub enum Page {
     Paid {
         /// The gateway's reference.
         reference: String,
+        /// The copy of the authorization.
+        words: String,
+    },
+    /// The card is on file.
+    Kept {
+        /// `Visa`.
+        brand: String,
+        /// The last four digits.
+        last4: String,
         /// The copy of the authorization.
         words: String,
     },
@@ -99,18 +108,13 @@ impl Engine {
 
     async fn page(&self, definition: &Definition, run: &Run, step: &str, proved: bool) -> Result<Page, EngineError> {
         if let (Some((reference, _)), true) = (run.payments.get(step), proved) {
-            let words = match run.authorizations.get(step) {
-                Some(words) => self
-                    .inner
-                    .values
-                    .opened(&run.id, &words.name)
-                    .await?
-                    .map_or_else(String::new, |(_, v)| v.expose_secret().to_owned()),
-                None => String::new(),
-            };
-            return Ok(Page::Paid { reference: reference.clone(), words });
+            return Ok(Page::Paid { reference: reference.clone(), words: self.agreed(run, step).await? });
         }
-        if run.payments.contains_key(step) {
+        if let (Some(card), true) = (run.kept.get(step), proved) {
+            let (brand, last4) = (card.brand.clone(), card.last4.clone());
+            return Ok(Page::Kept { brand, last4, words: self.agreed(run, step).await? });
+        }
+        if run.payments.contains_key(step) || run.kept.contains_key(step) {
             return Ok(Page::Gone("This link has been used. It works once."));
         }
         // Maybe charged comes before everything: nobody is sent away to pay again.
@@ -134,10 +138,13 @@ impl Engine {
             (Op::Answer { tries, .. }, Phase::Waiting(_)) => Page::Code { left: tries.saturating_sub(cursor.wrong) },
             (Op::Card { .. }, Phase::Waiting(_)) if !proved => Page::ProveAgain,
             (Op::Card { authorization, amount }, Phase::Waiting(_)) => {
-                let (money, _) = self.inner.values.amount(run, amount).await?;
+                let amount = match amount {
+                    Some(amount) => Some(self.inner.values.amount(run, amount).await?.0.in_words()),
+                    None => None,
+                };
                 let words = self.words(definition, run, &node, authorization).await?;
                 Page::Card {
-                    amount: money.in_words(),
+                    amount,
                     words_id: words_id(&words),
                     words,
                     declined: run.declined_for.clone(),
@@ -145,6 +152,13 @@ impl Engine {
             }
             _ => Page::Working,
         })
+    }
+
+    /// The words that the customer agreed to at a step; empty once nobody can open them any more.
+    async fn agreed(&self, run: &Run, step: &str) -> Result<String, EngineError> {
+        let Some(words) = run.authorizations.get(step) else { return Ok(String::new()) };
+        let opened = self.inner.values.opened(&run.id, &words.name).await?;
+        Ok(opened.map_or_else(String::new, |(_, words)| words.expose_secret().to_owned()))
     }
 
     /// The words of a template, with the values of its fields in them.
@@ -218,7 +232,7 @@ impl Engine {
         card: Result<Card, CardFault>,
     ) -> Result<Result<(), Untaken>, EngineError> {
         let Some(visit) = self.visit(token, mark).await? else { return Ok(Err(Untaken::Moved)) };
-        let Page::Card { words, words_id, .. } = visit.page else { return Ok(Err(Untaken::Moved)) };
+        let Page::Card { amount, words, words_id, .. } = visit.page else { return Ok(Err(Untaken::Moved)) };
         if words_id != words_id_given {
             return Ok(Err(Untaken::Moved));
         }
@@ -235,7 +249,8 @@ impl Engine {
         let class = "PHI";
         let name = format!("{}/authorization/{}", visit.step, run.visits.get(&node).copied().unwrap_or(1));
         let (commitment, sealed) = self.inner.values.commit(&visit.id, &name, class, &words).await?;
-        self.inner.values.put_card(&visit.id.tenant, &stands_for, &card, now).await?;
+        let under = if amount.is_some() { &stands_for } else { &visit.id.interaction };
+        self.inner.values.put_card(&visit.id.tenant, under, &stands_for, &card, now).await?;
         let signal = Signal::Card {
             step: visit.step,
             token: stands_for.clone(),
@@ -249,7 +264,7 @@ impl Engine {
         // One card for each visit to the page: pressing the button twice pays once.
         self.deliver(&visit.id, &format!("card/{}", run.key(&node)), signal, Who::customer(&run.customer)).await?;
         let run = self.settle(&visit.id).await?;
-        if run.card.is_none_or(|kept| kept.token != stands_for) {
+        if !run.has_card(&stands_for) {
             // It came too late, or twice: nobody will charge it, so nobody keeps it.
             self.inner.codes.take(&stands_for, now);
             self.store().forget_card(&visit.id.tenant, &stands_for).await?;

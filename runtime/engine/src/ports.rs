@@ -141,6 +141,15 @@ pub enum Charged {
     Declined(String),
 }
 
+/// A gateway's explicit answer about a card that is to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// It can be charged; the vendor's reference.
+    Good(String),
+    /// It cannot; the vendor's word for why.
+    Declined(String),
+}
+
 /// What a vendor says of an effect, asked or unasked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -234,6 +243,8 @@ pub trait Connectors: Send + Sync {
     async fn send(&self, call: &Call, to: Field, text: Field) -> Observed<String>;
     /// A verifier's `check`.
     async fn check(&self, call: &Call, subject: Field) -> Observed<Signal>;
+    /// A gateway's `validate`: whether a card is good. No money moves.
+    async fn validate(&self, call: &Call, card: CardFields) -> Observed<Validity>;
     /// A gateway's `charge`; `amount` in minor units of `currency` (ISO 4217).
     async fn charge(&self, call: &Call, amount: i64, currency: &str, card: CardFields) -> Observed<Charged>;
     /// A function of a service, which gets each field by a name; its answer, bounded by the host.

@@ -59,8 +59,8 @@ pub struct LinkState {
     pub id: String,
     /// When it stops working.
     pub expires: Micros,
-    /// Whether it was opened.
-    pub opened: bool,
+    /// How many assertions there were when it was opened, if it was: those that come after are fresh.
+    pub opened: Option<usize>,
 }
 
 /// A captured card, as far as anybody may know it.
@@ -129,6 +129,8 @@ pub struct Run {
     pub messages: BTreeMap<String, String>,
     /// The card of the payment under way.
     pub card: Option<CardState>,
+    /// Cards that became the customer's method on file, by step.
+    pub kept: BTreeMap<String, CardState>,
     /// How many cards were refused.
     pub cards_declined: u32,
     /// What the last refused card was refused for, in the vendor's word.
@@ -215,6 +217,7 @@ impl Run {
             links: BTreeMap::new(),
             messages: BTreeMap::new(),
             card: None,
+            kept: BTreeMap::new(),
             cards_declined: 0,
             declined_for: None,
             payments: BTreeMap::new(),
@@ -277,7 +280,7 @@ impl Run {
                 None => self.stands_at(node, |cursor| cursor.weighed = true),
             },
             Fact::LinkIssued { link, opens, expires, .. } => {
-                self.links.insert(opens.clone(), LinkState { id: link.clone(), expires: *expires, opened: false });
+                self.links.insert(opens.clone(), LinkState { id: link.clone(), expires: *expires, opened: None });
             }
             Fact::Intended { node, key, function, attempt, .. } => {
                 if function == "send" {
@@ -301,7 +304,8 @@ impl Run {
                         self.declined_for = Some(detail.clone());
                         self.card = None;
                     }
-                    // No other way on from a charge leads back to this card.
+                    // No other way on from a charge leads back to this card, and one that is not good is not kept.
+                    "failed" if node.ends_with(".validate") => self.card = None,
                     _ if node.ends_with(".charge") => self.card = None,
                     _ => {}
                 }
@@ -386,7 +390,7 @@ impl Run {
             }
             Fact::LinkOpened { link } => {
                 for state in self.links.values_mut().filter(|l| l.id == *link) {
-                    state.opened = true;
+                    state.opened = Some(self.assertions.len());
                 }
             }
             Fact::Authorized { node, words, .. } => {
@@ -394,6 +398,12 @@ impl Run {
             }
             Fact::CardCaptured { node, token, brand, last4, next } => {
                 self.card = Some(CardState { token: token.clone(), brand: brand.clone(), last4: last4.clone() });
+                self.enter(node, next);
+            }
+            Fact::MethodKept { node, next, .. } => {
+                if let Some(card) = self.card.take() {
+                    self.kept.insert(step_of(node).to_owned(), card);
+                }
                 self.enter(node, next);
             }
             Fact::CardForgotten { node, next, .. } => {
@@ -484,6 +494,11 @@ impl Run {
                 self.cursors[at] = Cursor::at(next, join);
             }
         }
+    }
+
+    /// Whether this card is in use: it is being charged, or it is on file.
+    pub fn has_card(&self, token: &str) -> bool {
+        self.card.iter().chain(self.kept.values()).any(|card| card.token == token)
     }
 
     fn stands_at(&mut self, place: &str, what: impl FnOnce(&mut Cursor)) {

@@ -112,7 +112,8 @@ impl Turn {
         self.run.apply(time, &fact);
         let paid = matches!(&fact, Fact::Done { node, exit, .. } if exit == "done" && node.ends_with(".charge"));
         let after = self.run.card.as_ref().map(|c| c.token.clone());
-        if before.is_some() && (after != before || paid) {
+        let kept = matches!(fact, Fact::MethodKept { .. });
+        if before.is_some() && (after != before || paid) && !kept {
             self.forget_card = before;
         }
         // A message that certainly did not leave is no contact.
@@ -145,6 +146,11 @@ impl Turn {
             links: self.links.len(),
             contacts: self.contacts.len(),
         });
+    }
+
+    /// A card that is on file no longer leaves the vault with what was added.
+    pub fn forget(&mut self, token: String) {
+        self.forget_card = Some(token);
     }
 
     /// The epoch that it stands at, if it depends on one.

@@ -287,10 +287,12 @@ impl Values {
         }
     }
 
-    /// Puts a card away under its token.
+    /// Puts a card away by its token, under the key of `under`: its own where it goes soon, the interaction's where it
+    /// stays on file, so that it is kept as long as the rules keep what that interaction sealed.
     pub async fn put_card(
         &self,
         tenant: &str,
+        under: &str,
         token: &str,
         card: &selvedge_vault::Card,
         at: i64,
@@ -303,15 +305,21 @@ impl Values {
         let plain = zeroize::Zeroizing::new(
             serde_json::to_vec(&stored).map_err(|e| EngineError::Broken { what: e.to_string() })?,
         );
-        let blob = self.key(tenant, token, "PAN").await?.seal(token, &plain, self.random());
+        let blob = self.key(tenant, under, Class::Pan.name()).await?.seal(token, &plain, self.random());
         Ok(self.store.put_card(tenant, token, &blob, at).await?)
     }
 
     /// The parts of a card for the gateway, as handles.
-    pub async fn card(&self, tenant: &str, token: &str, code: Option<SecretString>) -> Result<CardFields, EngineError> {
+    pub async fn card(
+        &self,
+        tenant: &str,
+        under: &str,
+        token: &str,
+        code: Option<SecretString>,
+    ) -> Result<CardFields, EngineError> {
         let gone = || EngineError::Broken { what: "a card that was captured is not in the vault".into() };
         let blob = self.store.card(tenant, token).await?.ok_or_else(gone)?;
-        let key = self.existing_key(tenant, token, "PAN").await?.ok_or_else(gone)?;
+        let key = self.existing_key(tenant, under, Class::Pan.name()).await?.ok_or_else(gone)?;
         let plain = key.open(token, &blob)?;
         let card: StoredCard = serde_json::from_slice(&plain).map_err(|_| gone())?;
         let pan = |path: &str, value: String| Field {
@@ -364,8 +372,9 @@ fn lists(
     Ok(counts)
 }
 
-/// An import adds to what was ever said about consent and takes nothing of it back: an opt-out outlives it. What it is
-/// silent about stays, and so does a risk that was found here.
+/// An import adds to what was ever said about consent and takes nothing of it back: an opt-out outlives it, and so does
+/// the method on file, which comes from the customer alone. What it is silent about stays, and so does a risk that was
+/// found here.
 fn with_what_was_said(mut imported: CustomerState, before: CustomerState) -> CustomerState {
     fn or_before<T>(imported: &mut Vec<T>, before: Vec<T>) {
         if imported.is_empty() {
@@ -376,6 +385,7 @@ fn with_what_was_said(mut imported: CustomerState, before: CustomerState) -> Cus
     or_before(&mut imported.jurisdictions, before.jurisdictions);
     or_before(&mut imported.flags, before.flags);
     imported.convenient = imported.convenient.or(before.convenient);
+    imported.method = before.method;
     for consent in before.consents {
         if !imported.consents.contains(&consent) {
             imported.consents.push(consent);

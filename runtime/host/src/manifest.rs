@@ -15,7 +15,7 @@ pub const MAX_FUNCTIONS: usize = 64;
 /// The longest name of a function, as the workflow language has it.
 const MAX_FUNCTION: usize = 64;
 /// The functions of the other kinds.
-const TAKEN: [&str; 5] = ["send", "check", "charge", "lookup", "receive"];
+const TAKEN: [&str; 6] = ["send", "check", "validate", "charge", "lookup", "receive"];
 
 /// What a connector is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -51,7 +51,7 @@ impl Kind {
         match self {
             Kind::Channel => &["send", "lookup"],
             Kind::Verifier => &["check"],
-            Kind::Gateway => &["charge", "lookup"],
+            Kind::Gateway => &["validate", "charge", "lookup"],
             Kind::Service => &[],
         }
     }

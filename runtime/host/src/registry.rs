@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use selvedge_engine::ports::{
     Call, CardFields, Charged, Connectors, Failure, Field, Finding, Micros, News, Observed, Received, Refusal, Report,
-    ReportStatus, Signal, Webhook, WebhookFault,
+    ReportStatus, Signal, Validity, Webhook, WebhookFault,
 };
 use tokio::time::timeout_at;
 use wasmtime::component::Resource;
@@ -162,21 +162,32 @@ impl Connectors for Registry {
         })
     }
 
+    async fn validate(&self, call: &Call, card: CardFields) -> Observed<Validity> {
+        let (fields, card) = handed(card);
+        let (connector, mut cell) = match self.open(call, fields).await {
+            Ok(open) => open,
+            Err(stop) => return stop.observed(),
+        };
+        let Exports::Gateway(gateway) = &connector.exports else { return wrong_kind(call, "validate") };
+        let end = timeout_at(cell.deadline, async {
+            let guest = gateway.load(&mut cell.store, &cell.instance)?;
+            guest.call_validate(&mut cell.store, &circumstances(call, cell.deadline), card).await
+        });
+        let end = end.await;
+        let scrubber = cell.store.data().scrubber(None);
+        cell.close(end, |validity| match validity {
+            gateway::Validity::Good(reference) => Validity::Good(short(&scrubber.text(&reference))),
+            gateway::Validity::Declined(why) => Validity::Declined(short(&scrubber.text(&why))),
+        })
+    }
+
     async fn charge(&self, call: &Call, amount: i64, currency: &str, card: CardFields) -> Observed<Charged> {
-        let CardFields { number, expiry_month, expiry_year, code } = card;
-        let has_code = code.is_some();
-        let fields = [number, expiry_month, expiry_year].into_iter().chain(code).collect();
+        let (fields, card) = handed(card);
         let (connector, mut cell) = match self.open(call, fields).await {
             Ok(open) => open,
             Err(stop) => return stop.observed(),
         };
         let Exports::Gateway(gateway) = &connector.exports else { return wrong_kind(call, "charge") };
-        let card = gateway::Card {
-            number: handle(0),
-            expiry_month: handle(1),
-            expiry_year: handle(2),
-            code: has_code.then(|| handle(3)),
-        };
         let payment = gateway::Payment { amount, currency: currency.to_owned(), card };
         let end = timeout_at(cell.deadline, async {
             let guest = gateway.load(&mut cell.store, &cell.instance)?;
@@ -304,6 +315,18 @@ impl Connectors for Registry {
         });
         each.collect()
     }
+}
+
+/// The parts of a card, and the handles that stand for them in their order.
+fn handed(card: CardFields) -> (Vec<Field>, gateway::Card) {
+    let CardFields { number, expiry_month, expiry_year, code } = card;
+    let handles = gateway::Card {
+        number: handle(0),
+        expiry_month: handle(1),
+        expiry_year: handle(2),
+        code: code.is_some().then(|| handle(3)),
+    };
+    ([number, expiry_month, expiry_year].into_iter().chain(code).collect(), handles)
 }
 
 fn report(report: inbound::Report) -> Report {

@@ -34,11 +34,18 @@ pub struct Assertion {
 /// A permit names the assertion that holds longest. A denial says of each why it does not suffice.
 #[must_use]
 pub fn assess(needs: Level, scope: &str, assertions: &[Assertion], now: i64) -> Decision {
+    assess_anew(0, needs, scope, assertions, now)
+}
+
+/// The same without the first `before` of the assertions: what was proved for something else is not fresh enough.
+#[must_use]
+pub fn assess_anew(before: usize, needs: Level, scope: &str, assertions: &[Assertion], now: i64) -> Decision {
     if needs == Level::L0 {
         return Decision::permit(vec![reason(needs, Verdict::Permit, "this needs nobody to be verified")]);
     }
+    let (old, new) = assertions.split_at(before.min(assertions.len()));
     let suffices = |assertion: &&Assertion| failing(assertion, needs, scope, now).is_none();
-    if let Some(best) = assertions.iter().filter(suffices).max_by_key(|assertion| assertion.expires) {
+    if let Some(best) = new.iter().filter(suffices).max_by_key(|assertion| assertion.expires) {
         let says = format!("`{}` proves {} until {}", best.method, best.level, moment(best.expires));
         return Decision::permit(vec![about(reason(needs, Verdict::Permit, says), best)]);
     }
@@ -46,11 +53,14 @@ pub fn assess(needs: Level, scope: &str, assertions: &[Assertion], now: i64) -> 
         let says = format!("this needs {needs}, and nobody was verified");
         return Decision::deny(vec![reason(needs, Verdict::Deny, says).fact("missing", "assertion")]);
     }
-    let why = |assertion: &Assertion| {
-        let says = failing(assertion, needs, scope, now).unwrap_or_default();
-        about(reason(needs, Verdict::Deny, says), assertion)
+    let no = |says: String, assertion: &Assertion| about(reason(needs, Verdict::Deny, says), assertion);
+    let too_old = |assertion: &Assertion| {
+        let since = moment(assertion.issued);
+        let otherwise = format!("`{}` was proved at {since}, for what came before; this needs a new proof", assertion.method);
+        no(failing(assertion, needs, scope, now).unwrap_or(otherwise), assertion)
     };
-    Decision::deny(assertions.iter().map(why).collect())
+    let why = |assertion: &Assertion| no(failing(assertion, needs, scope, now).unwrap_or_default(), assertion);
+    Decision::deny(old.iter().map(too_old).chain(new.iter().map(why)).collect())
 }
 
 /// Why an assertion does not suffice; `None` if it does.
@@ -140,6 +150,17 @@ mod tests {
             "`code` holds from 2026-03-02 15:01:00 UTC on, which is not yet",
         ];
         assert_eq!(says(Level::L2, &[low, elsewhere, early], NOW), (Verdict::Deny, expected.map(String::from).into()));
+    }
+
+    #[test]
+    fn what_was_proved_before_does_not_count_where_a_fresh_proof_is_asked_for() {
+        let anew = |proofs: &[Assertion]| assess_anew(1, Level::L2, "int-1", proofs, NOW + MINUTE);
+        let decision = anew(&[code()]);
+        assert_eq!(decision.verdict, Verdict::Deny);
+        let says = "`code` was proved at 2026-03-02 15:00:00 UTC, for what came before; this needs a new proof";
+        assert_eq!(decision.reasons[0].says, says);
+        assert_eq!(anew(&[code(), code()]).verdict, Verdict::Permit);
+        assert_eq!(anew(&[]).verdict, Verdict::Deny);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What is known of a customer, as far as contact rules ask: words on consent, clues to the time zone, flags and notes.
+//! What is known of a customer, as far as rules ask: words on consent, clues to the time zone, flags, notes, and what is
+//! on file to be charged.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -32,6 +33,9 @@ pub struct CustomerState {
     /// Risks that were found with this customer, on whatever channel. No contact rule asks for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub risks: Vec<RiskFound>,
+    /// What may be charged while the customer is not there; absent where nothing is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
 }
 
 /// The purpose of a consent that was taken away for every purpose at once.
@@ -133,6 +137,24 @@ pub struct RiskFound {
     pub until: i64,
     /// The interaction in which it was found.
     pub found_in: String,
+}
+
+/// The customer's method on file: a card that they let us keep. What can be shown of it stands here, its number in the
+/// vault alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Method {
+    /// What stands for it.
+    pub token: String,
+    /// `Visa`.
+    pub brand: String,
+    /// The last four digits.
+    pub last4: String,
+    /// The interaction whose record has the words that the customer agreed to, and under whose key the number lies.
+    pub given_in: String,
+    /// Since when, in UTC microseconds.
+    pub since: i64,
+    /// From when on no longer, in UTC microseconds.
+    pub until: i64,
 }
 
 /// The part of every day that the customer called convenient, by their own clock, as `HH:MM`.

@@ -40,6 +40,10 @@ pub(crate) use read::{is_name, time};
 /// is said of a `call` holds for it too.
 pub const CHANNELS: [&str; 4] = ["call", "auto-call", "sms", "email"];
 
+/// What stands in the place of a channel where the customer's money is reached instead of themselves: a charge of their
+/// method on file while they are not there. Consent to it is given and taken away as to any channel.
+pub const DEBIT: &str = "debit";
+
 /// What a rule or an obligation says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Law {

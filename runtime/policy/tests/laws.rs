@@ -98,6 +98,7 @@ fn cases() -> impl Strategy<Value = Case> {
             risks: Vec::new(),
             convenient: convenient
                 .map(|(from, to)| Convenient { from: format!("{from:02}:00"), to: format!("{to:02}:30") }),
+            method: None,
         },
         contacts,
         sender: String::new(),

@@ -98,6 +98,7 @@ mod tests {
             all(pay::samples::workings()),
             all(pay::samples::unclears()),
             all(pay::samples::paids()),
+            all(pay::samples::kepts()),
             all(pay::samples::messages()),
         ]
         .concat()

@@ -172,7 +172,7 @@ async fn give_card(
     }
     if form.agree != "yes" {
         let wrong =
-            Wrong::new("agree", "Please read the text and tick the box if you agree. Without it we charge nothing.");
+            Wrong::new("agree", "Please read the text and tick the box if you agree. Without it we take no card.");
         return app.show(&token, &visit.page, Some(wrong));
     }
     let mark = cookie(&headers, MARK_COOKIE);
@@ -251,6 +251,9 @@ impl App {
             Page::Paid { reference, words } => {
                 render(frame, &Paid { reference: reference.clone(), words: words.clone() })
             }
+            Page::Kept { brand, last4, words } => {
+                render(frame, &Kept { brand: brand.clone(), last4: last4.clone(), words: words.clone() })
+            }
             Page::Gone(why) => render(frame, &Message { heading: "This link is closed", text: why }),
         }?;
         Ok((status, html).into_response())
@@ -301,7 +304,8 @@ pub(crate) struct Code {
 #[derive(Serialize)]
 pub(crate) struct CardPage {
     token: String,
-    amount: String,
+    /// What is paid; absent where the card is kept and nothing is taken.
+    amount: Option<String>,
     words: String,
     words_id: String,
     declined: bool,
@@ -318,6 +322,12 @@ pub(crate) struct UnclearPage;
 #[derive(Serialize)]
 pub(crate) struct Paid {
     reference: String,
+    words: String,
+}
+#[derive(Serialize)]
+pub(crate) struct Kept {
+    brand: String,
+    last4: String,
     words: String,
 }
 #[derive(Serialize)]
@@ -362,6 +372,7 @@ shown_by! {
     Working => "pay_working.html",
     UnclearPage => "pay_unclear.html",
     Paid => "pay_paid.html",
+    Kept => "pay_kept.html",
     Message => "pay_message.html",
 }
 
@@ -370,6 +381,8 @@ pub(crate) mod samples {
     use super::*;
 
     const WORDS: &str = "I authorize Lakeside Clinic to charge $125.17 to this card today, November 26, 2026, as payment 1 of 3 of the plan that I agreed to.";
+
+    const STORED: &str = "I let Lakeside Clinic keep this card for one year and charge it for what is due.";
 
     pub(crate) fn starts() -> Vec<Start> {
         vec![Start { token: "tkn_1".into() }]
@@ -383,14 +396,15 @@ pub(crate) mod samples {
     pub(crate) fn cards() -> Vec<CardPage> {
         let card = |declined, wrong| CardPage {
             token: "tkn_1".into(),
-            amount: "$125.17".into(),
+            amount: Some("$125.17".into()),
             words: WORDS.into(),
             words_id: "sha256:0f".into(),
             declined,
             wrong,
         };
         let wrongs = ["number", "expiry", "code", "agree", "form"].map(|field| Wrong::new(field, "Please look again."));
-        std::iter::once(card(false, None)).chain(wrongs.map(|wrong| card(true, Some(wrong)))).collect()
+        let kept = CardPage { amount: None, words: STORED.into(), ..card(false, None) };
+        [card(false, None), kept].into_iter().chain(wrongs.map(|wrong| card(true, Some(wrong)))).collect()
     }
 
     pub(crate) fn agains() -> Vec<Again> {
@@ -408,6 +422,11 @@ pub(crate) mod samples {
     pub(crate) fn paids() -> Vec<Paid> {
         let paid = |words: &str| Paid { reference: "ch_1".into(), words: words.into() };
         vec![paid(WORDS), paid("")]
+    }
+
+    pub(crate) fn kepts() -> Vec<Kept> {
+        let kept = |words: &str| Kept { brand: "Visa".into(), last4: "4242".into(), words: words.into() };
+        vec![kept(STORED), kept("")]
     }
 
     pub(crate) fn messages() -> Vec<Message> {

@@ -227,6 +227,10 @@ fn say(fact: &Fact) -> Said {
         Fact::CardCaptured { node, token, brand, last4, .. } => {
             Said::good(format!("{}: card captured: {brand} ending {last4} → {token}", step_of(node)))
         }
+        Fact::MethodKept { node, brand, last4, until, replaces, .. } => {
+            let what = format!("{}: {brand} ending {last4} is on file until {}", step_of(node), moment_of(*until));
+            Said::good(what).with(replaces.as_ref().map(|before| format!("{before}, kept before, left the vault")))
+        }
         Fact::CardForgotten { node, why, .. } => {
             Said::warning(format!("{}: the card must be entered again", step_of(node))).with([why.clone()])
         }
@@ -313,6 +317,7 @@ fn effect(fact: &Fact) -> Said {
             let doing = match function.as_str() {
                 "check" => "asking",
                 "charge" => "charging through",
+                "validate" => "asking whether the card is good through",
                 "send" if node.ends_with(".challenge") => "sending a code through",
                 "send" => "sending through",
                 _ => "calling",
@@ -363,6 +368,9 @@ fn done(node: &str, exit: &str, reference: &str, detail: &str) -> String {
         ("charge", "done") => format!("{step}: payment taken{reference}"),
         ("charge", "declined") => format!("{step}: card declined{said}"),
         ("charge", _) => format!("{step}: no payment{said}"),
+        ("validate", "done") => format!("{step}: the card is good, nothing was taken{reference}"),
+        ("validate", "declined") => format!("{step}: card declined{said}"),
+        ("validate", _) => format!("{step}: no good card{said}"),
         ("check", "done") => format!("{step}: checked{said}"),
         ("check", _) => format!("{step}: the check stands against it{said}"),
         ("call", "done") => format!("{step}: answered"),

@@ -101,6 +101,9 @@ impl Connectors for Vendor {
         tokio::time::sleep(Duration::from_millis(20)).await;
         seen(Ok(Signal { name: "sim-swap".into(), finding: Finding::Clear, reason: "none".into() }))
     }
+    async fn validate(&self, _: &Call, _: CardFields) -> Observed<Validity> {
+        unreachable!("nobody pays in these stories")
+    }
     async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
         unreachable!("nobody pays in these stories")
     }

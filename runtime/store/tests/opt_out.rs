@@ -96,6 +96,9 @@ impl Connectors for Phone {
     async fn check(&self, _: &Call, _: Field) -> Observed<Signal> {
         unreachable!()
     }
+    async fn validate(&self, _: &Call, _: CardFields) -> Observed<Validity> {
+        unreachable!()
+    }
     async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
         unreachable!()
     }

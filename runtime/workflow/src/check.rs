@@ -185,9 +185,8 @@ pub(crate) fn template_uses(workflow: &Workflow) -> Vec<TemplateUse<'_>> {
             let (template, medium) = match &step.kind {
                 Kind::Verify(verify) => (&verify.template, MESSAGE),
                 Kind::Communicate(communicate) => (&communicate.template, MESSAGE),
-                Kind::Pay(pay) => (&pay.authorization, PAGE),
                 Kind::Disclose(disclose) => (disclose.words.as_ref()?, disclose.over.value.as_str()),
-                _ => return None,
+                kind => (&kind.page()?.authorization, PAGE),
             };
             Some(TemplateUse { step: &step.id.value, template, medium })
         })

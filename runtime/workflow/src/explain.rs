@@ -162,6 +162,8 @@ fn briefly(op: &Op) -> &'static str {
         Op::Fresh { .. } => "asks whether the proof still holds",
         Op::Card { .. } => "asks for a card",
         Op::Charge { .. } => "charges the card",
+        Op::Validate { .. } => "asks whether the card is good",
+        Op::Keep { .. } => "keeps the card on file",
         Op::Call { .. } => "calls the service",
         Op::Wait { .. } => "lets time pass",
         Op::When { .. } => "asks the next condition",
@@ -243,7 +245,19 @@ fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
             duration_in_words(*within)
         ),
         Op::Open => "waits for its link to be opened".to_owned(),
-        Op::Fresh { needs } => format!("asks whether a proof of {needs} still holds"),
+        Op::Fresh { needs, anew: false } => format!("asks whether a proof of {needs} still holds"),
+        Op::Fresh { needs, anew: true } => {
+            format!("asks for a proof of {needs} made since the link was opened; none from before counts")
+        }
+        Op::Validate { connector, needs, tries } => format!(
+            "asks {} whether the card is good, for someone proved at {needs}, and takes no money; {}",
+            named(plan, connector),
+            count(*tries, "card may be tried", "cards may be tried")
+        ),
+        Op::Keep { lasts } => format!(
+            "keeps the card on file for {}, in the place of the one before: its number sealed, its security code not",
+            duration_in_words(*lasts)
+        ),
         Op::Card { authorization, .. } => format!("shows the words `{authorization}` and takes agreement and card"),
         Op::Charge { connector, amount, needs, tries } => format!(
             "charges {} through {}, for someone proved at {needs}; {}",
@@ -283,12 +297,13 @@ fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
         (Op::Disclose { needs, .. }, _) => format!("nobody is proved at {needs} any more, or the risk is too high"),
         (Op::Offer { .. }, Exit::Declined) => "the customer says no".to_owned(),
         (Op::Offer { within, .. }, _) => format!("no answer within {}", duration_in_words(*within)),
-        (Op::Open | Op::Card { .. } | Op::Wait { .. }, _) => "the link expires".to_owned(),
-        (Op::Fresh { needs }, _) => format!("the proof of {needs} has run out"),
+        (Op::Open | Op::Card { .. } | Op::Wait { .. } | Op::Keep { .. }, _) => "the link expires".to_owned(),
+        (Op::Fresh { needs, anew: false }, _) => format!("the proof of {needs} has run out"),
+        (Op::Fresh { needs, .. }, _) => format!("there is no new proof of {needs}"),
         (Op::Join, _) => "a branch did not come to its end".to_owned(),
         (Op::Fork { .. }, _) => return None,
-        (Op::Charge { .. }, Exit::Declined) => "the card is declined".to_owned(),
-        (Op::Charge { tries, .. }, _) => {
+        (Op::Charge { .. } | Op::Validate { .. }, Exit::Declined) => "the card is declined".to_owned(),
+        (Op::Charge { tries, .. } | Op::Validate { tries, .. }, _) => {
             let cards = count(*tries, "card", "cards");
             format!("the gateway refuses for good, the last of {cards} is declined, or the risk is too high")
         }
@@ -345,7 +360,7 @@ fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
                     tell("the customer, on the page".to_owned(), path);
                 }
             }
-            Op::Charge { connector, .. } => {
+            Op::Charge { connector, .. } | Op::Validate { connector, .. } => {
                 let card = dictionary.fields.iter().filter(|(_, info)| info.class.is_card());
                 card.for_each(|(path, _)| tell(installed(connector), path));
             }
@@ -357,7 +372,8 @@ fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
                     }
                 }
             }
-            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } | Op::When { .. } | Op::Ask { .. } => {}
+            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Keep { .. } => {}
+            Op::Wait { .. } | Op::When { .. } | Op::Ask { .. } => {}
             Op::Fork { .. } | Op::Join => {}
         }
     }

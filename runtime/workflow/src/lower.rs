@@ -7,7 +7,7 @@ use crate::compile::Sources;
 use crate::dictionary::{Assurance, Level, Source};
 use crate::expression::Condition;
 use crate::plan::{Amount, Carries, Each, Ending, Exit, Node, Op, Target};
-use crate::syntax::{Call, Choose, Communicate, Disclose, Kind, Offer, Pay, Step, Verify, Workflow};
+use crate::syntax::{Call, Capture, Choose, Communicate, Disclose, Kind, Offer, OnPage, Pay, Step, Verify, Workflow};
 
 /// The one method that the engine can carry out.
 pub const CODE: &str = "code";
@@ -97,6 +97,7 @@ impl Lowering<'_> {
             Kind::Offer(offer) => vec![offer_node(id, offer, then)],
             Kind::Communicate(communicate) => vec![self.communicate(id, communicate, then)],
             Kind::Pay(pay) => self.pay(id, pay, then),
+            Kind::Capture(capture) => self.capture(id, capture, then),
             Kind::Call(call) => vec![self.call(id, call, then)],
             Kind::Wait(wait) => {
                 let op = Op::Wait { lasts: wait.lasts.value };
@@ -262,14 +263,39 @@ impl Lowering<'_> {
         Draft { name: id.to_owned(), step: id.to_owned(), op, exits }
     }
 
-    /// `open`, `fresh`, where stale the nodes of the `step-up`, then `card` and `charge`. All of them are left when
-    /// the link expires.
+    /// The page, then `charge`.
     fn pay(&self, id: &str, pay: &Pay, then: &To) -> Vec<Draft> {
-        let [open, fresh, card, charge] = ["open", "fresh", "card", "charge"].map(|part| format!("{id}.{part}"));
-        let step = || id.to_owned();
-        let needs = pay.level.value.max(self.assurance.pay);
+        let charge = format!("{id}.charge");
+        let needs = pay.page.level.value.max(self.assurance.pay);
         let amount = amount(self.workflow, &pay.amount.value);
-        let step_up = pay.step_up.as_ref().and_then(|name| match &self.workflow.step(&name.value)?.kind {
+        let mut drafts = self.page(id, &pay.page, needs, Some(amount.clone()), &charge);
+        let tries = small(pay.page.tries.value);
+        let op = Op::Charge { connector: pay.through.value.clone(), amount, needs, tries };
+        let exits = with_card(id, then.clone());
+        drafts.push(Draft { name: charge, step: id.to_owned(), op, exits });
+        drafts
+    }
+
+    /// The page, then `validate`, and `keep` where the card is good.
+    fn capture(&self, id: &str, capture: &Capture, then: &To) -> Vec<Draft> {
+        let [validate, keep] = ["validate", "keep"].map(|part| format!("{id}.{part}"));
+        let needs = capture.page.level.value.max(self.assurance.change_method);
+        let mut drafts = self.page(id, &capture.page, needs, None, &validate);
+        let tries = small(capture.page.tries.value);
+        let op = Op::Validate { connector: capture.through.value.clone(), needs, tries };
+        let exits = with_card(id, To::Node(keep.clone()));
+        drafts.push(Draft { name: validate, step: id.to_owned(), op, exits });
+        let op = Op::Keep { lasts: capture.lasts.value };
+        drafts.push(Draft { name: keep, step: id.to_owned(), op, exits: done(then.clone(), &[]) });
+        drafts
+    }
+
+    /// `open`, `fresh`, where stale the nodes of the `step-up`, then `card`, which leads on to the node `then`. All of
+    /// them are left when the link expires.
+    fn page(&self, id: &str, page: &OnPage, needs: Level, amount: Option<Amount>, then: &str) -> Vec<Draft> {
+        let [open, fresh, card] = ["open", "fresh", "card"].map(|part| format!("{id}.{part}"));
+        let step = || id.to_owned();
+        let step_up = page.step_up.as_ref().and_then(|name| match &self.workflow.step(&name.value)?.kind {
             Kind::Verify(verify) => Some(self.verify(id, verify, &To::Node(card.clone()))),
             _ => None,
         });
@@ -280,24 +306,23 @@ impl Lowering<'_> {
             Draft {
                 name: fresh,
                 step: step(),
-                op: Op::Fresh { needs },
+                op: Op::Fresh { needs, anew: amount.is_none() },
                 exits: vec![(Exit::Fresh, To::Node(card.clone())), (Exit::Stale, stale)],
             },
         ];
         drafts.extend(step_up);
-        let op = Op::Card { authorization: pay.authorization.value.clone(), amount: amount.clone() };
-        drafts.push(Draft {
-            name: card.clone(),
-            step: step(),
-            op,
-            exits: done(To::Node(charge.clone()), &[Exit::Timeout]),
-        });
-        let op = Op::Charge { connector: pay.through.value.clone(), amount, needs, tries: small(pay.tries.value) };
-        let mut exits = done(then.clone(), &[Exit::Failed]);
-        exits.push((Exit::Declined, To::Node(card)));
-        drafts.push(Draft { name: charge, step: step(), op, exits });
+        let op = Op::Card { authorization: page.authorization.value.clone(), amount };
+        let exits = done(To::Node(then.to_owned()), &[Exit::Timeout]);
+        drafts.push(Draft { name: card, step: step(), op, exits });
         drafts
     }
+}
+
+/// A declined card brings the customer back to the page.
+fn with_card(id: &str, then: To) -> Vec<(Exit, To)> {
+    let mut exits = done(then, &[Exit::Failed]);
+    exits.push((Exit::Declined, To::Node(format!("{id}.card"))));
+    exits
 }
 
 fn offer_node(id: &str, offer: &Offer, then: &To) -> Draft {

@@ -163,6 +163,8 @@ pub enum Op {
     Fresh {
         /// The level.
         needs: Level,
+        /// Only one that was made since the link of this step was opened.
+        anew: bool,
     },
     /// Waits, whatever happens. Done.
     Wait {
@@ -200,8 +202,23 @@ pub enum Op {
     Card {
         /// The template of the words that the customer agrees to.
         authorization: String,
-        /// Which amount is authorized.
-        amount: Amount,
+        /// Which amount is authorized; `None`: the card is to be kept, and nothing is taken now.
+        amount: Option<Amount>,
+    },
+    /// Asks the gateway whether the captured card is good; no money moves. Done, Declined, Failed. An unclear answer is
+    /// no exit: it is reconciled.
+    Validate {
+        /// The gateway connector.
+        connector: String,
+        /// The level without which no card is kept.
+        needs: Level,
+        /// How many cards may be tried.
+        tries: u32,
+    },
+    /// Makes the validated card the customer's method on file. Done.
+    Keep {
+        /// How long it stays there.
+        lasts: i64,
     },
     /// Charges the captured card. Done, Declined, Failed. An unclear answer is no exit: it is reconciled.
     Charge {
@@ -250,8 +267,8 @@ impl Op {
             Op::Offer { .. } => &[Exit::Done, Exit::Declined, Exit::Timeout],
             Op::Open | Op::Card { .. } => &[Exit::Done, Exit::Timeout],
             Op::Fresh { .. } => &[Exit::Fresh, Exit::Stale],
-            Op::Charge { .. } => &[Exit::Done, Exit::Declined, Exit::Failed],
-            Op::Wait { .. } => &[Exit::Done],
+            Op::Charge { .. } | Op::Validate { .. } => &[Exit::Done, Exit::Declined, Exit::Failed],
+            Op::Wait { .. } | Op::Keep { .. } => &[Exit::Done],
             Op::Ask { .. } => &[Exit::Done, Exit::Timeout],
             Op::Approve { .. } => &[Exit::Done, Exit::Refused, Exit::Timeout],
             Op::When { .. } => &[Exit::Yes, Exit::No, Exit::Failed],
@@ -278,9 +295,9 @@ pub enum Carries {
     Nothing,
     /// A one-time code, answered at the step's `Answer` node.
     Code,
-    /// A single-use link to the page of a later `pay` step.
+    /// A single-use link to the page of a later `pay` or `capture` step.
     Link {
-        /// The id of the `pay` step.
+        /// The id of that step.
         opens: String,
         /// How long the link works.
         lasts: i64,

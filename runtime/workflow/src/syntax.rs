@@ -75,6 +75,8 @@ pub enum Kind {
     Communicate(Communicate),
     /// Take a payment.
     Pay(Pay),
+    /// Take a card without charging it, to keep it on file.
+    Capture(Capture),
     /// Call a function of a service.
     Call(Call),
     /// Let time pass.
@@ -93,12 +95,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every key that says a kind.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "verify",
         "disclose",
         "offer",
         "communicate",
         "pay",
+        "capture",
         "call",
         "wait",
         "choose",
@@ -117,6 +120,7 @@ impl Kind {
             Kind::Offer(_) => "offer",
             Kind::Communicate(_) => "communicate",
             Kind::Pay(_) => "pay",
+            Kind::Capture(_) => "capture",
             Kind::Call(_) => "call",
             Kind::Wait(_) => "wait",
             Kind::Choose(_) => "choose",
@@ -124,6 +128,16 @@ impl Kind {
             Kind::Approve(_) => "approve",
             Kind::Parallel(_) => "parallel",
             Kind::ForEach(_) => "for-each",
+        }
+    }
+
+    /// What the page asks of the customer, where a link opens one.
+    #[must_use]
+    pub fn page(&self) -> Option<&OnPage> {
+        match self {
+            Kind::Pay(pay) => Some(&pay.page),
+            Kind::Capture(capture) => Some(&capture.page),
+            _ => None,
         }
     }
 
@@ -207,7 +221,7 @@ pub struct Communicate {
 /// `link:`
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// The id of the `pay` step.
+    /// The id of the `pay` or `capture` step.
     pub opens: Spanned<String>,
     /// How long it works.
     pub lasts: Spanned<i64>,
@@ -220,6 +234,26 @@ pub struct Pay {
     pub amount: Spanned<String>,
     /// The gateway.
     pub through: Spanned<String>,
+    /// What the page asks of the customer.
+    pub page: OnPage,
+    /// Why nothing undoes it.
+    pub undo: Spanned<String>,
+}
+
+/// `capture:`
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// The gateway that says whether the card is good.
+    pub through: Spanned<String>,
+    /// What the page asks of the customer.
+    pub page: OnPage,
+    /// How long the card stays on file.
+    pub lasts: Spanned<i64>,
+}
+
+/// What the page that a link opens asks of the customer: who they are, words to agree to, and a card.
+#[derive(Clone, Debug)]
+pub struct OnPage {
     /// The level that it asks for.
     pub level: Spanned<Level>,
     /// The `verify` step to repeat when the assertion has expired.
@@ -228,8 +262,6 @@ pub struct Pay {
     pub authorization: Spanned<String>,
     /// How many cards may be tried.
     pub tries: Spanned<i64>,
-    /// Why nothing undoes it.
-    pub undo: Spanned<String>,
 }
 
 /// `call:`

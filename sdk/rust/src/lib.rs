@@ -116,7 +116,7 @@ pub mod gateway {
             },
         });
     }
-    pub use bindings::exports::selvedge::connector::gateway::{Card, Guest as Gateway, Outcome, Payment};
+    pub use bindings::exports::selvedge::connector::gateway::{Card, Guest as Gateway, Outcome, Payment, Validity};
 }
 
 /// A connector that offers functions of its own.

@@ -192,5 +192,5 @@ pub fn standing(run: &Run) -> String {
 /// The person at work in a rehearsal.
 fn who(run: &Run) -> Who {
     // Once the customer came by the link, they answer for themselves.
-    if run.links.values().any(|link| link.opened) { Who::customer(&run.customer) } else { people::agent() }
+    if run.links.values().any(|link| link.opened.is_some()) { Who::customer(&run.customer) } else { people::agent() }
 }

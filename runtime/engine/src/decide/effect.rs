@@ -4,7 +4,7 @@ use selvedge_workflow::plan::{Exit, Node, Op, Plan};
 
 use super::{Here, Next, Outcome, target};
 use crate::fact::Fact;
-use crate::ports::{Access, Charged, Failure, Finding, Micros, Observed, Refusal, Report, ReportStatus};
+use crate::ports::{Access, Charged, Failure, Finding, Micros, Observed, Refusal, Report, ReportStatus, Validity};
 use crate::run::{CANCELLED, Effect, Phase, Run};
 
 /// How often an attempt that certainly did nothing is made again.
@@ -107,7 +107,11 @@ pub fn after(
         Outcome::Charged(Observed { result: Ok(Charged::Paid(reference)), accesses, refusals }) => {
             vec![done(Exit::Done, reference, String::new(), accesses, refusals)]
         }
-        Outcome::Charged(Observed { result: Ok(Charged::Declined(why)), accesses, refusals }) => {
+        Outcome::Validated(Observed { result: Ok(Validity::Good(reference)), accesses, refusals }) => {
+            vec![done(Exit::Done, reference, String::new(), accesses, refusals)]
+        }
+        Outcome::Charged(Observed { result: Ok(Charged::Declined(why)), accesses, refusals })
+        | Outcome::Validated(Observed { result: Ok(Validity::Declined(why)), accesses, refusals }) => {
             vec![done(Exit::Declined, String::new(), why, accesses, refusals)]
         }
         Outcome::Answered(Observed { result: Ok(answer), accesses, refusals }) => {
@@ -116,11 +120,12 @@ pub fn after(
         Outcome::Sent(Observed { result: Err(failure), accesses, refusals })
         | Outcome::Checked(Observed { result: Err(failure), accesses, refusals })
         | Outcome::Charged(Observed { result: Err(failure), accesses, refusals })
+        | Outcome::Validated(Observed { result: Err(failure), accesses, refusals })
         | Outcome::Answered(Observed { result: Err(failure), accesses, refusals }) => match failure {
             Failure::Permanent(why) | Failure::Denied(why) => {
                 vec![done(Exit::Failed, String::new(), why, accesses, refusals)]
             }
-            Failure::Retry(why) if matches!(node.op, Op::Charge { .. }) => {
+            Failure::Retry(why) if spends_code(&node.op) => {
                 // Certainly not done, but the security code is spent: the customer enters the card again.
                 vec![done(Exit::Declined, String::new(), why, accesses, refusals)]
             }
@@ -161,7 +166,7 @@ fn settle(
     refusals: Vec<Refusal>,
 ) -> Fact {
     let exit = match (&node.op, exit) {
-        (Op::Charge { tries, .. }, Exit::Declined) if run.cards_declined + 1 >= *tries => Exit::Failed,
+        (Op::Charge { tries, .. } | Op::Validate { tries, .. }, Exit::Declined) if run.cards_declined + 1 >= *tries => Exit::Failed,
         (_, exit) => exit,
     };
     let word = match exit {
@@ -211,8 +216,8 @@ pub fn asked(
             let why = "it never left, and the contact rules do not permit it any more".into();
             settle(plan, run, node, effect, Exit::Refused, String::new(), why, answer.accesses.clone(), Vec::new())
         }
-        Ok(None) => match (&node.op, &run.card) {
-            (Op::Charge { .. }, Some(card)) => Fact::CardForgotten {
+        Ok(None) => match &run.card {
+            Some(card) if spends_code(&node.op) => Fact::CardForgotten {
                 node: node.name.clone(),
                 token: card.token.clone(),
                 why: "the vendor never heard of it, and the security code is not kept".into(),
@@ -239,11 +244,16 @@ pub(crate) fn reported(plan: &Plan, run: &Run, node: &Node, report: &Report, acc
     let exit = match (report.status, &node.op) {
         (ReportStatus::Pending, _) => return None,
         (ReportStatus::Succeeded, _) => Exit::Done,
-        (ReportStatus::Failed, Op::Charge { .. }) => Exit::Declined,
+        (ReportStatus::Failed, op) if spends_code(op) => Exit::Declined,
         (ReportStatus::Failed, _) => Exit::Failed,
     };
     let (reference, detail) = (report.reference.clone(), report.detail.clone());
     Some(settle(plan, run, node, effect, exit, reference, detail, accesses, Vec::new()))
+}
+
+/// Whether an attempt spends the card's security code, so that there is no second one without the customer.
+fn spends_code(op: &Op) -> bool {
+    matches!(op, Op::Charge { .. } | Op::Validate { .. })
 }
 
 /// The node of this step that takes the card.

@@ -1,7 +1,7 @@
 //! What is answered before the run goes on, as facts: may this contact be made, are we sure enough of who it is, is the
 //! risk too high, does a condition hold?
 
-use selvedge_policy::{Action, Decision, Place, Verdict, Weighed, assess};
+use selvedge_policy::{Action, Decision, Place, Verdict, Weighed, assess, assess_anew};
 use selvedge_workflow::dictionary::Level;
 use selvedge_workflow::plan::{Carries, Exit, Node, Op, Plan};
 
@@ -18,9 +18,19 @@ pub(super) fn assurance<'p>(
     otherwise: Exit,
     now: Micros,
 ) -> Next<'p> {
-    let decision = assess(needs, &run.id.interaction, &run.assertions, now);
+    let decision = proved(run, node, needs, now);
     let next = (decision.verdict != Verdict::Permit).then(|| target(plan, node, otherwise));
     Next::Take(vec![Fact::AssuranceDecided { node: node.name.clone(), needs: needs.name().into(), decision, next }])
+}
+/// Are we sure enough of who it is for this node? What is asked for anew counts from when the step's link was opened.
+pub(super) fn proved(run: &Run, node: &Node, needs: Level, now: Micros) -> Decision {
+    match &node.op {
+        Op::Fresh { anew: true, .. } | Op::Validate { .. } => {
+            let before = run.links.get(&node.step).and_then(|link| link.opened).unwrap_or(usize::MAX);
+            assess_anew(before, needs, &run.id.interaction, &run.assertions, now)
+        }
+        _ => assess(needs, &run.id.interaction, &run.assertions, now),
+    }
 }
 /// Where the step of this node asks again who it is: the stale exit of its `Fresh` node.
 pub fn stale_target(plan: &Plan, node: &Node) -> Option<String> {
@@ -56,6 +66,7 @@ pub fn place(op: &Op) -> Option<Place> {
     match op {
         Op::Send { carries: Carries::Code, .. } => Some(Place::Code),
         Op::Disclose { needs, .. } | Op::Charge { needs, .. } if *needs != Level::L0 => Some(Place::Action),
+        Op::Validate { needs, .. } if *needs != Level::L0 => Some(Place::Action),
         _ => None,
     }
 }
@@ -65,7 +76,7 @@ pub fn risk_decided(plan: &Plan, node: &Node, weighed: Weighed) -> Fact {
     let Weighed { action, points, decision } = weighed;
     let again = || stale_target(plan, node).filter(|_| action == Action::StepUp);
     let refused = || match &node.op {
-        Op::Charge { .. } => again().unwrap_or_else(|| target(plan, node, Exit::Failed)),
+        Op::Charge { .. } | Op::Validate { .. } => again().unwrap_or_else(|| target(plan, node, Exit::Failed)),
         _ => target(plan, node, Exit::Refused),
     };
     // A check that is not clear goes on by its own outcome.

@@ -118,8 +118,11 @@ fn at_wait(plan: &Plan, run: &Run, node: &Node, cursor: &Cursor, delivered: &Del
                 Fact::Authorized {
                     node: name.clone(),
                     words: words.clone(),
-                    terms: terms_of(run, amount),
-                    copy: "shown on the page and sent as a receipt".into(),
+                    terms: amount.as_ref().and_then(|amount| terms_of(run, amount)),
+                    copy: match amount {
+                        Some(_) => "shown on the page and sent as a receipt".into(),
+                        None => "shown on the page".into(),
+                    },
                 },
                 Fact::CardCaptured {
                     node: name,

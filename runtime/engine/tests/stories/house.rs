@@ -139,6 +139,9 @@ impl Connectors for Vendor {
     async fn check(&self, _: &Call, _: Field) -> Observed<Signal> {
         seen(Ok(Signal { name: "sim-swap".into(), finding: Finding::Clear, reason: "old".into() }))
     }
+    async fn validate(&self, _: &Call, _: CardFields) -> Observed<Validity> {
+        seen(Ok(Validity::Good("ch_0".into())))
+    }
     async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
         seen(Ok(Charged::Paid("ch_1".into())))
     }

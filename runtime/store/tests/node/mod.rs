@@ -89,6 +89,9 @@ impl Connectors for Vendors {
         self.checking.acquire().await.unwrap().forget();
         seen(Signal { name: "sim-swap".into(), finding: Finding::Clear, reason: "none".into() })
     }
+    async fn validate(&self, _: &Call, _: CardFields) -> Observed<Validity> {
+        unreachable!("nobody pays in these stories")
+    }
     async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
         unreachable!("nobody pays in these stories")
     }

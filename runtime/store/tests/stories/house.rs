@@ -122,6 +122,9 @@ impl Connectors for Through {
         let finding = *self.0.finds.lock().unwrap();
         observed(Ok(Signal { name: "sim-swap".into(), finding, reason: "as the carrier says".into() }))
     }
+    async fn validate(&self, _: &Call, _: CardFields) -> Observed<Validity> {
+        unreachable!("no story comes so far")
+    }
     async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
         unreachable!("no story comes so far")
     }

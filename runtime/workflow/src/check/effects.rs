@@ -37,6 +37,7 @@ fn effects(context: &Context<'_>, findings: &mut Findings) {
             Op::Check { connector, .. } => (connector, ConnectorKind::Verifier, "check"),
             Op::Send { connector, .. } => (connector, ConnectorKind::Channel, "send"),
             Op::Charge { connector, .. } => (connector, ConnectorKind::Gateway, "charge"),
+            Op::Validate { connector, .. } => (connector, ConnectorKind::Gateway, "validate"),
             Op::Call { connector, function, .. } => (connector, ConnectorKind::Service, function.as_str()),
             _ => continue,
         };

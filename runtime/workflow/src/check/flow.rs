@@ -186,6 +186,10 @@ fn misplaced(context: &Context<'_>, used: &TemplateUse<'_>, variable: &str) -> O
     let unpaid =
         context.path_without(used.step, |node, exit| matches!(node.op, Op::Charge { .. }) && exit == Exit::Done);
     let after_pay = || unpaid.is_none();
+    let after_card = || {
+        let taken = |op: &Op| matches!(op, Op::Charge { .. } | Op::Keep { .. });
+        context.path_without(used.step, |node, exit| taken(&node.op) && exit == Exit::Done).is_none()
+    };
     let (fits, place) = match variable {
         "challenge.code" => (matches!(step.kind, Kind::Verify(_)), "only in the message of a `verify` step"),
         "payment.link" => {
@@ -195,9 +199,8 @@ fn misplaced(context: &Context<'_>, used: &TemplateUse<'_>, variable: &str) -> O
         "payment.amount" | "payment.number" | "payment.date" => {
             (matches!(step.kind, Kind::Pay(_)) || after_pay(), "only in the words of a `pay` step and after it")
         }
-        "payment.reference" | "card.last4" => {
-            (after_pay() && !matches!(step.kind, Kind::Pay(_)), "only after a `pay` step")
-        }
+        "payment.reference" => (after_pay() && step.kind.page().is_none(), "only after a `pay` step"),
+        "card.last4" => (after_card() && step.kind.page().is_none(), "only after a `pay` or `capture` step"),
         _ => (context.dictionary.get(variable)?.source != Source::Host, "in no template"),
     };
     let message =

@@ -7,7 +7,7 @@ use crate::compile::{ConnectorFacts, ConnectorKind};
 use crate::dictionary::Class;
 use crate::lower::IDENTITY;
 use crate::source::{Diagnostic, Span, Spanned, code};
-use crate::syntax::Kind;
+use crate::syntax::{Capture, Kind, Pay};
 
 /// What a channel gets beside the address.
 const TEXT: &str = "message.text";
@@ -77,7 +77,9 @@ fn needed<'a>(context: &Context<'a>) -> Needed<'a> {
                 let fields = address(&communicate.to).into_iter().chain([TEXT]).collect();
                 add(&communicate.over, ConnectorKind::Channel, fields, &purpose.value);
             }
-            Kind::Pay(pay) => add(&pay.through, ConnectorKind::Gateway, CARD.to_vec(), &workflow.purpose.value),
+            Kind::Pay(Pay { through, .. }) | Kind::Capture(Capture { through, .. }) => {
+                add(through, ConnectorKind::Gateway, CARD.to_vec(), &workflow.purpose.value);
+            }
             Kind::Call(call) => {
                 let purpose = call.purpose.as_ref().unwrap_or(&workflow.purpose);
                 // Nobody is asked to grant what may not be handed over at all.

@@ -9,7 +9,7 @@ use crate::dictionary::{FieldType, Level, Source};
 use crate::lower::{CODE, IDENTITY, amount, proven};
 use crate::plan::Amount;
 use crate::source::{Diagnostic, Spanned, code, did_you_mean, duration_in_words};
-use crate::syntax::{Approve, Call, Communicate, Kind, Pay, Step, Verify};
+use crate::syntax::{Approve, Call, Capture, Communicate, Kind, OnPage, Pay, Step, Verify};
 use crate::template::contains_card_number;
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
@@ -20,6 +20,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             Kind::Communicate(communicate) => message(context, step, communicate, findings),
             Kind::Offer(offer) => money(context, &offer.total, findings),
             Kind::Pay(pay) => payment(context, step, pay, findings),
+            Kind::Capture(capture) => method(context, step, capture, findings),
             Kind::Call(call) => service(context, call, findings),
             Kind::Ask(ask) => no_card_number(&ask.question, findings),
             Kind::Approve(approve) => approval(context, step, approve, findings),
@@ -45,6 +46,7 @@ fn workflow_itself(context: &Context<'_>, findings: &mut Findings) {
             }
             Kind::Communicate(communicate) => drop(used.insert(&communicate.over.value)),
             Kind::Pay(pay) => drop(used.insert(&pay.through.value)),
+            Kind::Capture(capture) => drop(used.insert(&capture.through.value)),
             Kind::Call(call) => drop(used.insert(&call.through.value)),
             _ => {}
         }
@@ -111,15 +113,17 @@ fn message(context: &Context<'_>, step: &Step, communicate: &Communicate, findin
     let Some(link) = &communicate.link else { return };
     let opens = &link.opens;
     let refuse = |code: &str, message: String, help: String| Diagnostic::new(code, message).at(&opens.span).help(help);
-    let pays = || steps_of(context, |kind| matches!(kind, Kind::Pay(_)));
+    let pages = || steps_of(context, |kind| kind.page().is_some());
     let refusal = match context.workflow.step(&opens.value) {
         None => {
-            let help = did_you_mean(&opens.value, pays()).unwrap_or_else(|| "add a `pay` step with this id".to_owned());
+            let help = did_you_mean(&opens.value, pages());
+            let help = help.unwrap_or_else(|| "add a `pay` or `capture` step with this id".to_owned());
             refuse(code::UNKNOWN_NAME, format!("there is no step `{}` for the link to open", opens.value), help)
         }
-        Some(target) if !matches!(target.kind, Kind::Pay(_)) => {
-            let message = format!("`{}` is a `{}` step; a link opens a `pay` step", opens.value, target.kind.name());
-            refuse(code::WRONG_KIND, message, "name a `pay` step".to_owned())
+        Some(target) if target.kind.page().is_none() => {
+            let kind = target.kind.name();
+            let message = format!("`{}` is a `{kind}` step; a link opens a `pay` or `capture` step", opens.value);
+            refuse(code::WRONG_KIND, message, "name a `pay` or `capture` step".to_owned())
         }
         Some(_) => return,
     };
@@ -129,15 +133,43 @@ fn message(context: &Context<'_>, step: &Step, communicate: &Communicate, findin
 fn payment(context: &Context<'_>, step: &Step, pay: &Pay, findings: &mut Findings) {
     connector(context, &pay.through, ConnectorKind::Gateway, findings);
     amount_of(context, &pay.amount, findings);
-    if pay.level.value < context.assurance.pay {
-        let message =
-            format!("a payment needs {}; `{}` asks for {}", context.assurance.pay, step.id.value, pay.level.value);
-        let refusal = Diagnostic::new(code::WEAK_LEVEL, message).at(&pay.level.span);
-        let cite = format!("assurance.levels.pay ({})", context.assurance.cite);
-        findings.refuse(refusal.cite(cite).help(format!("write `level: {}`", context.assurance.pay)));
+    let asked = Asked { what: "a payment", least: context.assurance.pay, rule: "assurance.levels.pay" };
+    on_page(context, step, &pay.page, &asked, findings);
+}
+
+/// A card is kept as nothing else than the customer's method on file.
+fn method(context: &Context<'_>, step: &Step, capture: &Capture, findings: &mut Findings) {
+    connector(context, &capture.through, ConnectorKind::Gateway, findings);
+    let least = context.assurance.change_method;
+    let asked = Asked { what: "a change of the method on file", least, rule: "assurance.levels.change-method" };
+    on_page(context, step, &capture.page, &asked, findings);
+    let claim = format!("`{}` keeps the card's number sealed, and its security code nowhere", step.id.value);
+    let because = format!(
+        "the code waits in memory for the validation alone; the number is sealed for {} at most, and less where \
+         `policies/retention.yaml` says so",
+        duration_in_words(capture.lasts.value)
+    );
+    findings.proved(claim, "plan.capture", "PCI DSS 4.0.1 3.2.1, 3.3.1, 3.5.1", because);
+}
+
+/// What the policy asks of a step with a page.
+struct Asked {
+    what: &'static str,
+    least: Level,
+    rule: &'static str,
+}
+
+/// A page asks for enough assurance, and one link opens it.
+fn on_page(context: &Context<'_>, step: &Step, page: &OnPage, asked: &Asked, findings: &mut Findings) {
+    let Asked { what, least, rule } = asked;
+    if page.level.value < *least {
+        let message = format!("{what} needs {least}; `{}` asks for {}", step.id.value, page.level.value);
+        let refusal = Diagnostic::new(code::WEAK_LEVEL, message).at(&page.level.span);
+        let cite = format!("{rule} ({})", context.assurance.cite);
+        findings.refuse(refusal.cite(cite).help(format!("write `level: {least}`")));
     }
-    if let Some(step_up) = &pay.step_up {
-        stepping_up(context, step, pay, step_up, findings);
+    if let Some(step_up) = &page.step_up {
+        stepping_up(context, step, page.level.value.max(*least), rule, step_up, findings);
     }
     let every = context.workflow.every_step().into_iter();
     let links = every.filter_map(|step| match &step.kind {
@@ -188,7 +220,14 @@ fn service(context: &Context<'_>, call: &Call, findings: &mut Findings) {
     }
 }
 
-fn stepping_up(context: &Context<'_>, step: &Step, pay: &Pay, step_up: &Spanned<String>, findings: &mut Findings) {
+fn stepping_up(
+    context: &Context<'_>,
+    step: &Step,
+    needs: Level,
+    rule: &str,
+    step_up: &Spanned<String>,
+    findings: &mut Findings,
+) {
     let refusal = match context.workflow.step(&step_up.value).map(|target| &target.kind) {
         None => {
             let known = steps_of(context, |kind| matches!(kind, Kind::Verify(_)));
@@ -198,14 +237,13 @@ fn stepping_up(context: &Context<'_>, step: &Step, pay: &Pay, step_up: &Spanned<
             Diagnostic::new(code::UNKNOWN_NAME, message).help(help)
         }
         Some(Kind::Verify(verify)) => {
-            let needs = pay.level.value.max(context.assurance.pay);
             let proves = verify.level.value.min(proven(verify, context.assurance));
             if proves >= needs {
                 return;
             }
             let message =
                 format!("`{}` needs {needs}; stepping up with `{}` proves {proves}", step.id.value, step_up.value);
-            let cite = format!("assurance.levels.pay ({})", context.assurance.cite);
+            let cite = format!("{rule} ({})", context.assurance.cite);
             Diagnostic::new(code::WEAK_LEVEL, message)
                 .cite(cite)
                 .help(format!("step up with a step that proves {needs}"))

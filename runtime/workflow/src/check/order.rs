@@ -14,8 +14,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
                 let Some(link) = &communicate.link else { continue };
                 let opens = &link.opens.value;
                 let carried = |node: &Node, exit| exit == Exit::Done && carries(node, opens);
-                if !context.workflow.step(opens).is_some_and(|target| matches!(target.kind, Kind::Pay(_))) {
-                    continue; // That there is no such payment is said elsewhere.
+                if context.workflow.step(opens).is_none_or(|target| target.kind.page().is_none()) {
+                    continue; // That no such step has a page is said elsewhere.
                 }
                 if let Some(path) = context.path_without(opens, carried) {
                     let message = format!("a path to `{opens}` passes no message with its link");

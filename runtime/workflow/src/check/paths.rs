@@ -111,6 +111,10 @@ fn need(context: &Context<'_>, node: &Node) -> Option<Need> {
             let (does, rule) = ("charges a card".to_owned(), "assurance.levels.pay".to_owned());
             Some(Need { level: *needs, does, rule, cite })
         }
+        Op::Validate { needs, .. } => {
+            let rule = "assurance.levels.change-method".to_owned();
+            Some(Need { level: *needs, does: "puts a card on file".to_owned(), rule, cite })
+        }
         _ => None,
     }
 }
@@ -152,11 +156,11 @@ pub(super) fn longest(node: &Node, exit: Exit, lasts: &BTreeMap<&str, i64>) -> i
         Op::Wait { lasts } => *lasts,
         Op::Open => link(),
         // The customer may have stayed on the page until the link expired.
-        Op::Charge { .. } if exit != Exit::Declined => link(),
-        Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } => 0,
+        Op::Charge { .. } | Op::Validate { .. } if exit != Exit::Declined => link(),
+        Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Keep { .. } => 0,
         // Each way through one of the branches counts the time of its own steps, and the worst of them is kept.
         Op::Fork { .. } | Op::Join => 0,
-        Op::Call { .. } | Op::When { .. } | Op::Card { .. } | Op::Charge { .. } => 0,
+        Op::Call { .. } | Op::When { .. } | Op::Card { .. } | Op::Charge { .. } | Op::Validate { .. } => 0,
     }
 }
 
@@ -167,7 +171,7 @@ fn after(node: &Node, exit: Exit, left: [Option<i64>; 3], lasts: &BTreeMap<&str,
     let proved = match (&node.op, exit) {
         (Op::Answer { level, valid, .. }, Exit::Done) => Some((*level, *valid)),
         // It holds at this instant; how long it goes on holding is not known.
-        (Op::Fresh { needs }, Exit::Fresh) => Some((*needs, 1)),
+        (Op::Fresh { needs, .. }, Exit::Fresh) => Some((*needs, 1)),
         _ => None,
     };
     if let Some((level, valid)) = proved {
@@ -195,7 +199,7 @@ fn join(arrival: &mut Option<Arrival>, left: [Option<i64>; 3], from: usize, endl
     worse
 }
 
-/// How long the link to each pay step works.
+/// How long the link to each step works.
 pub(super) fn link_lasts(nodes: &[Node]) -> BTreeMap<&str, i64> {
     let mut longest = BTreeMap::new();
     for node in nodes {
@@ -210,7 +214,7 @@ pub(super) fn link_lasts(nodes: &[Node]) -> BTreeMap<&str, i64> {
 fn proves(node: &Node, needed: Level) -> bool {
     match &node.op {
         Op::Answer { level, .. } => *level >= needed,
-        Op::Fresh { needs } => *needs >= needed,
+        Op::Fresh { needs, .. } => *needs >= needed,
         _ => false,
     }
 }

@@ -18,7 +18,7 @@ use crate::template::Template;
 
 /// What can be wrong with a plan.
 pub const RULES: [&str; 11] = [
-    "identity: shown or charged to someone who is not proved",
+    "identity: shown, charged or kept for someone who is not proved",
     "card data: outside the way from page to gateway",
     "class: data where they may not travel",
     "contact: a message under a purpose that is not its own",
@@ -95,6 +95,9 @@ struct State {
     /// Words that were said, and those that have to follow yet, with the time that is left for them.
     said: BTreeSet<String>,
     owed: BTreeMap<String, i64>,
+    /// The gateway called the card good; it was put on file.
+    validated: bool,
+    kept: bool,
 }
 
 impl Judge<'_> {
@@ -174,6 +177,11 @@ impl Judge<'_> {
                     self.money(path);
                 }
             }
+            Op::Validate { connector, .. } => {
+                let card = ["card.number", "card.expiry-month", "card.expiry-year", "card.code"];
+                let purpose = self.sources.workflow.purpose.value.clone();
+                self.hands(connector, ConnectorKind::Gateway, "validate", &card, &purpose);
+            }
             Op::Call { connector, function, with, purpose, class } => {
                 let fields: Vec<&str> = with.iter().map(|(_, path)| path.as_str()).collect();
                 let card = fields.iter().any(|path| matches!(self.class(path), Some(Class::Pan | Class::Sad)));
@@ -192,7 +200,7 @@ impl Judge<'_> {
                 self.break_if(card, CARD);
             }
             Op::Ask { question, .. } => self.break_if(has_card_number(question), CARD),
-            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } | Op::Approve { .. } => {}
+            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } | Op::Approve { .. } | Op::Keep { .. } => {}
             Op::Fork { .. } | Op::Join => {}
         }
     }
@@ -252,7 +260,8 @@ impl Judge<'_> {
                 listed && item != path.split('.').next()
             });
             self.break_if(stray, BRANCHES);
-            let talks = matches!(step.kind, Kind::Verify(_) | Kind::Disclose(_) | Kind::Offer(_) | Kind::Pay(_));
+            let talks = matches!(step.kind, Kind::Verify(_) | Kind::Disclose(_) | Kind::Offer(_))
+                || matches!(step.kind, Kind::Pay(_) | Kind::Capture(_));
             let links = matches!(&step.kind, Kind::Communicate(communicate) if communicate.link.is_some());
             let asks = matches!(step.kind, Kind::Ask(_) | Kind::Approve(_) | Kind::ForEach(_) | Kind::Parallel(_));
             self.break_if(item.is_some() && (talks || links || asks), BRANCHES);
@@ -316,6 +325,8 @@ impl Judge<'_> {
             card: false,
             said: BTreeSet::new(),
             owed: BTreeMap::new(),
+            validated: false,
+            kept: false,
         };
         let mut seen = BTreeSet::from([start.clone()]);
         let mut open = vec![start];
@@ -355,8 +366,14 @@ impl Judge<'_> {
                 if let Some(variables) = self.page(authorization).map(|template| template.variables.clone()) {
                     self.shown(&variables, state);
                 }
-                self.agreed(amount, state);
+                amount.iter().for_each(|amount| self.agreed(amount, state));
             }
+            Op::Validate { .. } => {
+                // Nothing but what was proved since the link was opened counts.
+                self.break_if(!proved(state, self.sources.assurance.change_method), IDENTITY_RULE);
+                self.break_if(!state.card, ORDER);
+            }
+            Op::Keep { .. } => self.break_if(!state.validated, ORDER),
             Op::Charge { amount, .. } => {
                 self.break_if(!proved(state, self.sources.assurance.pay), IDENTITY_RULE);
                 self.break_if(!state.card, ORDER);
@@ -366,8 +383,10 @@ impl Judge<'_> {
             Op::Answer { .. } => self.break_if(state.code.is_none(), ORDER),
             Op::Send { template, carries, .. } => {
                 let variables = self.message(template).map(|template| template.variables.clone()).unwrap_or_default();
-                let after_payment = |v: &String| v == "card.last4" || v.starts_with("payment.") && v != "payment.link";
+                let after_payment = |v: &String| v.starts_with("payment.") && v != "payment.link";
                 self.break_if(variables.iter().any(after_payment) && state.paid.is_empty(), ORDER);
+                let seen_card = !state.paid.is_empty() || state.kept;
+                self.break_if(variables.iter().any(|v| v == "card.last4") && !seen_card, ORDER);
                 if let Carries::Link { opens, .. } = carries {
                     let later = self.nodes.iter().any(|n| n.step == *opens && n.op == Op::Open);
                     self.break_if(!later || state.paid.contains(opens), ORDER);
@@ -505,8 +524,13 @@ fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -> Vec<State
             after.gone &= exit != Exit::Done;
             link()
         }
-        (Op::Fresh { needs }, Exit::Fresh) if !proved(state, *needs) => return Vec::new(),
-        (Op::Fresh { needs }, Exit::Stale) if proved(state, *needs) => return Vec::new(),
+        (Op::Fresh { needs, .. }, Exit::Fresh) if !proved(state, *needs) => return Vec::new(),
+        // What was proved before the link was opened is gone for who is asked anew, whatever is left of it.
+        (Op::Fresh { anew: true, .. }, Exit::Stale) => {
+            after.left = [0; 2];
+            0
+        }
+        (Op::Fresh { needs, .. }, Exit::Stale) if proved(state, *needs) => return Vec::new(),
         (Op::Disclose { words: Some(words), .. }, Exit::Done) => {
             after.said.insert(words.clone());
             after.owed.remove(words);
@@ -533,6 +557,16 @@ fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -> Vec<State
             }
             // A declined card brings the customer back to the page that asked who it is.
             if exit == Exit::Declined { 0 } else { link() }
+        }
+        (Op::Validate { .. }, exit) => {
+            after.card = false;
+            after.validated = exit == Exit::Done;
+            if exit == Exit::Declined { 0 } else { link() }
+        }
+        (Op::Keep { .. }, _) => {
+            after.kept = true;
+            after.validated = false;
+            0
         }
         (Op::Wait { lasts }, _) => {
             after = pass(&after, *lasts);

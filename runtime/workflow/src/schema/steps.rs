@@ -47,6 +47,7 @@ fn step() -> Value {
         ("offer", offer()),
         ("communicate", communicate()),
         ("pay", pay()),
+        ("capture", capture()),
         ("call", call()),
         ("wait", wait()),
         ("choose", choose()),
@@ -109,7 +110,7 @@ fn communicate() -> Value {
     let link = map(
         "A link that works once.",
         vec![
-            ("opens", MUST, name("The `pay` step that it opens.", "first-payment")),
+            ("opens", MUST, name("The `pay` or `capture` step that it opens.", "first-payment")),
             ("lasts", MUST, duration("How long it works.", "72h")),
         ],
     );
@@ -143,6 +144,22 @@ fn pay() -> Value {
             ("authorization", MUST, name("The page with the words that the customer agrees to.", "authorization")),
             ("tries", MUST, count("How many cards may be tried.", MAX_TRIES)),
             ("undo", MUST, undo),
+        ],
+    )
+}
+
+fn capture() -> Value {
+    map(
+        "Take a card on the page that a link opened, without charging it, and keep it as the customer's method on file.",
+        vec![
+            id(),
+            ("by", MUST, words("How it is taken.", &["link"])),
+            ("through", MUST, name("The gateway that says whether the card is good, from `uses`.", "cards")),
+            ("level", MUST, level("How sure we must be of whose card it is; never less than the policy asks.")),
+            ("step-up", MUST, name("The `verify` step to repeat: no proof from before the link counts.", "identity")),
+            ("authorization", MUST, name("The page with the words on storing and later use.", "authorization")),
+            ("tries", MUST, count("How many cards may be tried.", MAX_TRIES)),
+            ("lasts", MUST, duration("How long the card stays on file.", "365d")),
         ],
     )
 }

@@ -2,9 +2,9 @@
 //! all mistakes are told at once.
 
 use super::{
-    Approve, Ask, CALL_CLASSES, Call, Choose, Communicate, Disclose, ForEach, Kind, Link, MAX_ANSWERS, MAX_AT_ONCE,
-    MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES, MAX_WAIT, MAX_WAYS,
-    MAX_WITH, Offer, Parallel, Pay, Step, Verify, Wait, When,
+    Approve, Ask, CALL_CLASSES, Call, Capture, Choose, Communicate, Disclose, ForEach, Kind, Link, MAX_ANSWERS,
+    MAX_AT_ONCE, MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES, MAX_WAIT,
+    MAX_WAYS, MAX_WITH, Offer, OnPage, Parallel, Pay, Step, Verify, Wait, When,
 };
 use crate::dictionary::{Level, word};
 use crate::plan::Every;
@@ -55,6 +55,7 @@ impl Taken<'_> {
             "offer" => offer(&body),
             "communicate" => communicate(&body),
             "pay" => pay(self.reader, &body),
+            "capture" => capture(&body),
             "call" => call(self.reader, &body),
             "wait" => pause(&body),
             "ask" => ask(self.reader, &body),
@@ -279,10 +280,7 @@ fn pay(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
     let amount = keys.required("amount").text();
     let by = keys.required("by").one_of(&["link"]);
     let through = name(&keys.required("through"));
-    let level = level(&keys);
-    let step_up = name(&keys.optional("step-up"));
-    let authorization = name(&keys.required("authorization"));
-    let tries = keys.required("tries").count(1..=MAX_TRIES);
+    let page = on_page(&keys, keys.optional("step-up"));
     let undo = keys.optional("undo");
     if let (false, Some(span)) = (undo.is_given(), keys.span()) {
         let message = "a `pay` step says how the money is given back, or why never";
@@ -291,16 +289,28 @@ fn pay(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
     }
     let undo = undo.map(&["none"]).required("none").text();
     by?;
-    let kind = Kind::Pay(Pay {
-        amount: amount?,
-        through: through?,
-        level: level?,
-        step_up,
-        authorization: authorization?,
-        tries: tries?,
-        undo: undo?,
-    });
+    let kind = Kind::Pay(Pay { amount: amount?, through: through?, page: page?, undo: undo? });
     Some(Step { id: id?, kind })
+}
+
+fn capture(body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "by", "through", "level", "step-up", "authorization", "tries", "lasts"]);
+    let id = name(&keys.required("id"));
+    let by = keys.required("by").one_of(&["link"]);
+    let through = name(&keys.required("through"));
+    // No proof from before the link was opened is fresh enough, so there has to be a way to give a new one.
+    let page = on_page(&keys, keys.required("step-up"));
+    let lasts = wait(&keys.required("lasts"));
+    by?;
+    Some(Step { id: id?, kind: Kind::Capture(Capture { through: through?, page: page?, lasts: lasts? }) })
+}
+
+fn on_page(keys: &Fields<'_, '_>, step_up: Item<'_, '_>) -> Option<OnPage> {
+    let level = level(keys);
+    let step_up = name(&step_up);
+    let authorization = name(&keys.required("authorization"));
+    let tries = keys.required("tries").count(1..=MAX_TRIES);
+    Some(OnPage { level: level?, step_up, authorization: authorization?, tries: tries? })
 }
 
 fn call(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {

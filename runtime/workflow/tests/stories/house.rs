@@ -63,7 +63,7 @@ pub fn connectors() -> BTreeMap<String, ConnectorFacts> {
         ConnectorKind::Gateway,
         &["card.number", "card.expiry-month", "card.expiry-year", "card.code"],
         &["billing"],
-        &[("charge", "reconcile")],
+        &[("charge", "reconcile"), ("validate", "reconcile")],
         "northgate-cards",
     );
     BTreeMap::from([

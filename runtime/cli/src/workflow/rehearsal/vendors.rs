@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use selvedge_engine::money::Money;
 use selvedge_engine::ports::{
     Call, CardFields, Charged, Clock, Connectors, Failure, Field, Finding, Micros, News, Observed, Received, Report,
-    ReportStatus, Signal, Webhook, WebhookFault,
+    ReportStatus, Signal, Validity, Webhook, WebhookFault,
 };
 
 use crate::clock::StillClock;
@@ -221,6 +221,15 @@ impl Connectors for Scripted {
             Reply::Busy => seen(Err(Failure::Retry("come again later".into()))),
             Reply::Fails | Reply::Declines => seen(Err(Failure::Permanent("not possible".into()))),
         }
+    }
+
+    async fn validate(&self, call: &Call, _: CardFields) -> Observed<Validity> {
+        let reply = self.reply(call, None);
+        if reply == Reply::Declines {
+            self.books().outcomes.insert(call.idempotency_key.clone(), ReportStatus::Failed);
+            return seen(Ok(Validity::Declined("card_declined".into())));
+        }
+        self.does(call, reply, |_| (), |reference| Validity::Good(reference.to_owned()))
     }
 
     async fn charge(&self, call: &Call, amount: i64, currency: &str, _: CardFields) -> Observed<Charged> {

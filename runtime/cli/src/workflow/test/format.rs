@@ -414,6 +414,7 @@ fn replies_of(kind: Option<ConnectorKind>) -> &'static [(&'static str, Reply)] {
         ],
         Some(ConnectorKind::Gateway) => &[
             ("paid", Reply::Does),
+            ("good", Reply::Does),
             ("declined", Reply::Declines),
             ("busy", Reply::Busy),
             ("failed", Reply::Fails),
