@@ -56,7 +56,8 @@ pub fn assess_anew(before: usize, needs: Level, scope: &str, assertions: &[Asser
     let no = |says: String, assertion: &Assertion| about(reason(needs, Verdict::Deny, says), assertion);
     let too_old = |assertion: &Assertion| {
         let since = moment(assertion.issued);
-        let otherwise = format!("`{}` was proved at {since}, for what came before; this needs a new proof", assertion.method);
+        let otherwise =
+            format!("`{}` was proved at {since}, for what came before; this needs a new proof", assertion.method);
         no(failing(assertion, needs, scope, now).unwrap_or(otherwise), assertion)
     };
     let why = |assertion: &Assertion| no(failing(assertion, needs, scope, now).unwrap_or_default(), assertion);

@@ -413,7 +413,7 @@ fn stories() -> Value {
                             words(
                                 "An answer.",
                                 &[
-                                    "sent", "clear", "raised", "missing", "paid", "declined", "busy", "failed",
+                                    "sent", "clear", "raised", "missing", "paid", "good", "declined", "busy", "failed",
                                     "silent", "lost",
                                 ],
                             ),

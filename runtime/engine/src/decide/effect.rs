@@ -166,7 +166,9 @@ fn settle(
     refusals: Vec<Refusal>,
 ) -> Fact {
     let exit = match (&node.op, exit) {
-        (Op::Charge { tries, .. } | Op::Validate { tries, .. }, Exit::Declined) if run.cards_declined + 1 >= *tries => Exit::Failed,
+        (Op::Charge { tries, .. } | Op::Validate { tries, .. }, Exit::Declined) if run.cards_declined + 1 >= *tries => {
+            Exit::Failed
+        }
         (_, exit) => exit,
     };
     let word = match exit {

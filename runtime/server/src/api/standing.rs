@@ -244,7 +244,11 @@ impl Standing {
             links: run
                 .links
                 .iter()
-                .map(|(opens, l)| Link { opens: opens.clone(), expires: rfc3339(l.expires), opened: l.opened.is_some() })
+                .map(|(opens, l)| Link {
+                    opens: opens.clone(),
+                    expires: rfc3339(l.expires),
+                    opened: l.opened.is_some(),
+                })
                 .collect(),
             payments: run
                 .payments

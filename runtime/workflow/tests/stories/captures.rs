@@ -37,7 +37,10 @@ fn a_card_is_kept_after_its_gateway_called_it_good_and_after_a_new_proof() {
     assert_eq!(node(fresh).op, Op::Fresh { needs: Level::L2, anew: true });
     assert_eq!(node(fresh).target(Exit::Stale), Target::Node(again));
     assert_eq!(node(card).target(Exit::Done), Target::Node(good));
-    assert_eq!((node(good).target(Exit::Done), node(good).target(Exit::Declined)), (Target::Node(keep), Target::Node(card)));
+    assert_eq!(
+        (node(good).target(Exit::Done), node(good).target(Exit::Declined)),
+        (Target::Node(keep), Target::Node(card))
+    );
     assert!(checked.proofs.iter().any(|proof| proof.rule == "plan.capture" && proof.cite.contains("3.3.1")));
     let rule = "assurance.levels.change-method";
     assert!(checked.proofs.iter().any(|proof| proof.rule == rule), "{:?}", checked.proofs);

@@ -51,11 +51,11 @@ fn every_node_carries_what_its_step_said() {
         plan (plan): Offer { total: "account.balance", payments: 3, every: Month, within: 900000000 }
         invitation (invitation): Send { connector: "texts", to: "patient.mobile", template: "payment-link", purpose: "billing", carries: Link { opens: "first-payment", lasts: 259200000000 } }
         first-payment.open (first-payment): Open
-        first-payment.fresh (first-payment): Fresh { needs: L2 }
+        first-payment.fresh (first-payment): Fresh { needs: L2, anew: false }
         first-payment.check (first-payment): Check { connector: "sim", subject: "patient.mobile" }
         first-payment.challenge (first-payment): Send { connector: "texts", to: "patient.mobile", template: "code", purpose: "identity", carries: Code }
         first-payment.answer (first-payment): Answer { within: 600000000, tries: 3, level: L2, valid: 1800000000 }
-        first-payment.card (first-payment): Card { authorization: "authorization", amount: FirstPart { offer: "plan" } }
+        first-payment.card (first-payment): Card { authorization: "authorization", amount: Some(FirstPart { offer: "plan" }) }
         first-payment.charge (first-payment): Charge { connector: "cards", amount: FirstPart { offer: "plan" }, needs: L2, tries: 3 }
         receipt (receipt): Send { connector: "texts", to: "patient.mobile", template: "receipt", purpose: "billing", carries: Nothing }
         "#);

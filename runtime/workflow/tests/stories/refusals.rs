@@ -261,7 +261,7 @@ fn codes_links_and_receipts_stay_in_their_places() {
     insta::assert_snapshot!(too_early.unwrap_err(), @r"
         W121 workflows/healthcare-balance/templates/payment-link.sms.txt:1:119: there is no `card.last4` in the template `payment-link` of the step `invitation`
           path: start → identity → owed → plan → invitation
-          help: it exists only after a `pay` step
+          help: it exists only after a `pay` or `capture` step
         ");
 }
 
@@ -354,8 +354,8 @@ fn a_link_opens_a_later_payment_and_every_payment_is_opened() {
           help: add a `communicate` step before it with `link: { opens: first-payment, lasts: 72h }`
         ");
     insta::assert_snapshot!(workflow_with("opens: first-payment", "opens: owed").unwrap_err(), @r"
-        W113 workflows/healthcare-balance/workflow.yaml:45:22: `owed` is a `disclose` step; a link opens a `pay` step
-          help: name a `pay` step
+        W113 workflows/healthcare-balance/workflow.yaml:45:22: `owed` is a `disclose` step; a link opens a `pay` or `capture` step
+          help: name a `pay` or `capture` step
         W111 workflows/healthcare-balance/workflow.yaml:48:11: nothing opens `first-payment`
           help: add a `communicate` step before it with `link: { opens: first-payment, lasts: 72h }`
         ");

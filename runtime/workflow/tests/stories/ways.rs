@@ -100,7 +100,7 @@ fn what_one_way_brings_the_other_does_not_have() {
           help: it exists only in the words of a `pay` step and after it
         W121 workflows/healthcare-balance/templates/receipt.sms.txt:1:91: there is no `card.last4` in the template `receipt` of the step `receipt`
           path: start → identity → owed → plan → route → receipt
-          help: it exists only after a `pay` step
+          help: it exists only after a `pay` or `capture` step
         W121 workflows/healthcare-balance/templates/receipt.sms.txt:1:130: there is no `payment.date` in the template `receipt` of the step `receipt`
           path: start → identity → owed → plan → route → receipt
           help: it exists only in the words of a `pay` step and after it
