@@ -23,6 +23,7 @@ const TEMPLATES: [(&str, &str); 15] = [
     ("pay_again.html", include_str!("templates/pay_again.html")),
     ("pay_card.html", include_str!("templates/pay_card.html")),
     ("pay_code.html", include_str!("templates/pay_code.html")),
+    ("pay_kept.html", include_str!("templates/pay_kept.html")),
     ("pay_message.html", include_str!("templates/pay_message.html")),
     ("pay_paid.html", include_str!("templates/pay_paid.html")),
     ("pay_start.html", include_str!("templates/pay_start.html")),
