@@ -143,12 +143,7 @@ impl Engine {
                     None => None,
                 };
                 let words = self.words(definition, run, &node, authorization).await?;
-                Page::Card {
-                    amount,
-                    words_id: words_id(&words),
-                    words,
-                    declined: run.declined_for.clone(),
-                }
+                Page::Card { amount, words_id: words_id(&words), words, declined: run.declined_for.clone() }
             }
             _ => Page::Working,
         })

@@ -402,7 +402,7 @@ impl Run {
             }
             Fact::MethodKept { node, next, .. } => {
                 if let Some(card) = self.card.take() {
-                    self.kept.insert(step_of(node).to_owned(), card);
+                    self.kept.insert(step_of(node).into_owned(), card);
                 }
                 self.enter(node, next);
             }

@@ -63,7 +63,12 @@ fn said(
             _ => None,
         };
         // Words go by their own names: who says a greeting shows no fields.
-        let kind = if own.is_some() { "" } else { step.kind.name() };
+        // Who takes a card for later asks for money as who takes a payment does.
+        let kind = match (own, step.kind.page()) {
+            (Some(_), _) => "",
+            (None, Some(_)) => "pay",
+            (None, None) => step.kind.name(),
+        };
         let named = before.iter().any(|name| if is_kind(name) { name == kind } else { Some(name.as_str()) == own });
         if !named || own == Some(words) || !rule.is_about(purpose_of(context, &step.kind)) {
             continue;

@@ -200,7 +200,12 @@ impl Judge<'_> {
                 self.break_if(card, CARD);
             }
             Op::Ask { question, .. } => self.break_if(has_card_number(question), CARD),
-            Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Wait { .. } | Op::Approve { .. } | Op::Keep { .. } => {}
+            Op::Answer { .. }
+            | Op::Open
+            | Op::Fresh { .. }
+            | Op::Wait { .. }
+            | Op::Approve { .. }
+            | Op::Keep { .. } => {}
             Op::Fork { .. } | Op::Join => {}
         }
     }
