@@ -3,6 +3,7 @@
 
 mod form;
 mod parts;
+mod place;
 
 use std::collections::BTreeMap;
 
@@ -560,50 +561,4 @@ pub enum Fact {
         /// `completed`, `failed` or `declined`.
         ending: String,
     },
-}
-
-impl Fact {
-    /// The same outcome of an effect with what a service answered.
-    #[must_use]
-    pub fn with_answer(mut self, given: Commitment) -> Fact {
-        if let Fact::Done { answer, .. } = &mut self {
-            *answer = Some(given);
-        }
-        self
-    }
-
-    /// The place that it is about.
-    pub fn node(&self) -> Option<&str> {
-        match self {
-            Fact::ContactDecided { node, .. }
-            | Fact::AssuranceDecided { node, .. }
-            | Fact::SignalFound { node, .. }
-            | Fact::RiskDecided { node, .. }
-            | Fact::LinkIssued { node, .. }
-            | Fact::Intended { node, .. }
-            | Fact::Done { node, .. }
-            | Fact::Postponed { node, .. }
-            | Fact::Unclear { node, .. }
-            | Fact::NeedsPerson { node, .. }
-            | Fact::Halted { node, .. }
-            | Fact::WaitBegan { node, .. }
-            | Fact::WaitEnded { node, .. }
-            | Fact::CodeWrong { node, .. }
-            | Fact::AssertionIssued { node, .. }
-            | Fact::Disclosed { node, .. }
-            | Fact::Offered { node, .. }
-            | Fact::Answered { node, .. }
-            | Fact::Authorized { node, .. }
-            | Fact::CardCaptured { node, .. }
-            | Fact::CardForgotten { node, .. }
-            | Fact::QuestionAsked { node, .. }
-            | Fact::QuestionAnswered { node, .. }
-            | Fact::ApprovalAsked { node, .. }
-            | Fact::ApprovalDecided { node, .. }
-            | Fact::Forked { node, .. }
-            | Fact::Joined { node, .. }
-            | Fact::ConditionDecided { node, .. } => Some(node),
-            _ => None,
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Fact;
+use super::{Commitment, Fact};
 use crate::error::EngineError;
 
 impl Fact {
@@ -22,5 +22,14 @@ impl Fact {
     pub fn from_kind_and_data(kind: &str, data: Value) -> Result<Fact, EngineError> {
         serde_json::from_value(serde_json::json!({ "type": kind, "data": data }))
             .map_err(|e| EngineError::Broken { what: format!("event `{kind}` cannot be read: {e}") })
+    }
+
+    /// The same outcome of an effect with what a service answered.
+    #[must_use]
+    pub fn with_answer(mut self, given: Commitment) -> Fact {
+        if let Fact::Done { answer, .. } = &mut self {
+            *answer = Some(given);
+        }
+        self
     }
 }
