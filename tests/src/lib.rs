@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
 
 pub mod http;
+pub mod on_file;
 pub mod served;
 
 use std::ffi::OsStr;

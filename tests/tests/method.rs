@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
 
+use selvedge_tests::on_file::put_on_file;
 use selvedge_tests::orders;
-use selvedge_tests::served::{Served, code, page, until};
+use selvedge_tests::served::{Served, code};
 use serde_json::{Value, json};
 
 const MOBILE: &str = "+13125550143";
 const CARD: &str = "5555555555554444";
-const FORM: &str = "content-type: application/x-www-form-urlencoded";
 
 /// A customer on file, and an agent's token.
 fn with_a_customer(served: &Served) -> String {
@@ -23,12 +23,6 @@ fn with_a_customer(served: &Served) -> String {
     served.sign_in("maria", "billing-agent")
 }
 
-/// The value of a hidden field of a page.
-fn hidden(page: &str, name: &str) -> String {
-    let (_, after) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page}"));
-    after.split('"').next().unwrap().to_owned()
-}
-
 /// Changes the card through every door, from the call to the page. Returns the interaction.
 fn change_the_card(served: &Served, agent: &str) -> String {
     let call = json!({ "workflow": "method-change", "customer": "c_bo", "channel": "call" });
@@ -39,23 +33,8 @@ fn change_the_card(served: &Served, agent: &str) -> String {
     let answer = served.post_as(&format!("/v1/interactions/{id}/code"), agent, &given);
     assert!(answer.status < 300, "{}", answer.body);
 
-    let page = page(&served.text(MOBILE, 1));
-    assert_eq!(served.node.post(&format!("{page}/start"), &[FORM], "").status, 303);
-    // The proof from the call is a minute old and does not count: the page asks for a new one.
-    let fresh = code(&served.text(MOBILE, 2));
-    let asked = until(|| Some(served.node.get(&page, &[])).filter(|shown| shown.body.contains("name=\"code\"")));
-    assert!(!asked.body.contains("name=\"number\""), "{}", asked.body);
-    let proved = served.node.post(&format!("{page}/code"), &[FORM], &format!("code={fresh}"));
-    let mark = proved.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-    let mark = format!("cookie: {mark}");
-
-    let shown = served.node.get(&page, &[&mark]).body;
-    assert!(shown.contains("Nothing is charged now.") && shown.contains("keep this card"), "{shown}");
-    let words = hidden(&shown, "words_id");
-    let card = format!("number={CARD}&month=12&year=2031&cvc=737&words_id={words}&agree=yes");
-    assert_eq!(served.node.post(&format!("{page}/card"), &[FORM, &mark], &card).status, 303);
-    let kept = until(|| Some(served.node.get(&page, &[&mark])).filter(|shown| shown.body.contains("is on file")));
-    assert!(kept.body.contains("Mastercard card ending in 4444"), "{}", kept.body);
+    let kept = put_on_file(served, MOBILE, 1, CARD);
+    assert!(kept.contains("Mastercard card ending in 4444"), "{kept}");
     id
 }
 

@@ -243,9 +243,9 @@ impl Engine {
             Op::Check { subject, .. } => {
                 Ok(Some((Payload::Subject(self.inner.values.field(&turn.run, subject).await?), Vec::new())))
             }
-            Op::Send { to, .. } => {
-                // What came before is durable first, so that nothing but decisions about messages is taken back when
-                // the customer says stop right now.
+            Op::Send { .. } | Op::Debit { .. } => {
+                // What came before is durable first, so that nothing but decisions about messages and debits is taken back
+                // when the customer says stop right now.
                 if !turn.rests_on_customer() {
                     let epoch = turn.epoch();
                     if !self.flush(turn).await? {
@@ -253,10 +253,14 @@ impl Engine {
                     }
                     epoch.into_iter().for_each(|epoch| turn.only_at(epoch));
                 }
-                // The customer may have said stop since the message was queued.
+                // The customer may have said stop since it was queued.
                 if !self.ask_contact(definition, turn, node, Moment::Sending).await? {
                     return Ok(None);
                 }
+                if let Op::Debit { amount, .. } = &node.op {
+                    return self.debit(definition, turn, node, effect, amount).await.map(Some);
+                }
+                let Op::Send { to, .. } = &node.op else { return Ok(None) };
                 let to = self.field_at(definition, &turn.run, node, to).await?;
                 let (text, carries) = self.message(definition, turn, node, effect).await?;
                 Ok(Some((Payload::Message { to, text }, carries)))
@@ -286,13 +290,47 @@ impl Engine {
         amount: &Amount,
     ) -> Result<Option<(Payload, Vec<Commitment>)>, EngineError> {
         let Some(card) = self.captured(definition, turn, node, effect).await? else { return Ok(None) };
+        self.of_money(definition, turn, node, effect, amount, card).await.map(Some)
+    }
+
+    /// The card on file, without its security code, which nobody kept.
+    async fn debit(
+        &self,
+        definition: &Definition,
+        turn: &mut Turn,
+        node: &Node,
+        effect: &Effect,
+        amount: &Amount,
+    ) -> Result<(Payload, Vec<Commitment>), EngineError> {
+        let tenant = turn.run.id.tenant.clone();
+        let (state, _) = self.inner.values.customer(&tenant, &turn.run.customer).await?;
+        let missing = || EngineError::Broken { what: format!("`{}` has no method to charge", node.name) };
+        let method = state.method.ok_or_else(missing)?;
+        let card = self.inner.values.card(&tenant, &method.given_in, &method.token, None).await?;
+        self.of_money(definition, turn, node, effect, amount, card).await
+    }
+
+    /// A payment; with its first attempt the amount is sealed beside the record.
+    async fn of_money(
+        &self,
+        definition: &Definition,
+        turn: &mut Turn,
+        node: &Node,
+        effect: &Effect,
+        amount: &Amount,
+        card: CardFields,
+    ) -> Result<(Payload, Vec<Commitment>), EngineError> {
         let (money, _) = self.inner.values.amount(&turn.run, amount).await?;
+        let payment = |money: Money| Payload::Payment { minor: money.minor, currency: money.currency, card };
+        if effect.attempt > 1 {
+            return Ok((payment(money), Vec::new()));
+        }
         let name = format!("{}/amount/{}", node.step, turn.run.visits.get(&node.name).copied().unwrap_or(1));
         let class = definition.dictionary.get("payment.amount").map_or_else(|| Class::Phi, |info| info.class);
         let (commitment, sealed) =
             self.inner.values.commit(&turn.run.id, &name, class.name(), &money.in_words()).await?;
         turn.seal(sealed);
-        Ok(Some((Payload::Payment { minor: money.minor, currency: money.currency, card }, vec![commitment])))
+        Ok((payment(money), vec![commitment]))
     }
 
     /// The card that the page took, with its security code, which is spent by this. `None`: the code is not there any
@@ -434,7 +472,7 @@ impl Engine {
                 // On the page of a step: that step's. In a receipt: the newest payment's.
                 let step = newest_payment(run).map_or(node.step.as_str(), |(step, _)| step);
                 let amount = definition.plan.nodes.iter().find_map(|n| match &n.op {
-                    Op::Charge { amount, .. } if n.step == step => Some(amount),
+                    Op::Charge { amount, .. } | Op::Debit { amount, .. } if n.step == step => Some(amount),
                     _ => None,
                 });
                 let (money, number) = self.inner.values.amount(run, amount.ok_or_else(missing)?).await?;

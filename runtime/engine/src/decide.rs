@@ -43,6 +43,8 @@ pub enum Next<'p> {
     Offer(Here<'p>),
     /// Make the captured card the customer's method on file.
     Keep(Here<'p>),
+    /// Keep a hash of the amount with the method on file.
+    Remember(Here<'p>),
     /// Intend this effect, then try it.
     Try(Here<'p>, Effect),
     /// Ask the vendor what became of this effect; it has been asked so many times.
@@ -73,7 +75,7 @@ pub fn function(op: &Op) -> &str {
     match op {
         Op::Call { function, .. } => function,
         Op::Check { .. } => "check",
-        Op::Charge { .. } => "charge",
+        Op::Charge { .. } | Op::Debit { .. } => "charge",
         Op::Validate { .. } => "validate",
         _ => "send",
     }
@@ -228,6 +230,7 @@ pub fn connector<'p>(plan: &'p Plan, node: &'p Node) -> &'p str {
         | Op::Send { connector, .. }
         | Op::Charge { connector, .. }
         | Op::Validate { connector, .. }
+        | Op::Debit { connector, .. }
         | Op::Call { connector, .. } => plan.uses.get(connector).map_or(connector.as_str(), String::as_str),
         _ => "",
     }
@@ -239,16 +242,17 @@ fn entered<'p>(plan: &'p Plan, run: &Run, node: &Here<'p>, now: Micros) -> Next<
     };
     match &node.op {
         Op::Check { .. } | Op::Call { .. } => first_try(run, node, now),
-        Op::Send { .. } => Next::AskContact(node.clone()),
+        Op::Send { .. } | Op::Debit { .. } => Next::AskContact(node.clone()),
         Op::Answer { within, .. } => wait("the code", now + within),
         Op::Offer { .. } => Next::Offer(node.clone()),
         Op::Keep { .. } => Next::Keep(node.clone()),
+        Op::Remember { .. } => Next::Remember(node.clone()),
         Op::Wait { lasts } => wait("its time", now + lasts),
         Op::Fork { each: None, .. } => Next::Take(vec![forked(plan, node, 0)]),
         Op::Fork { .. } => Next::Count(node.clone()),
         // Nobody comes here but by a fork, which leaves the run waiting.
         Op::Join => Next::Take(vec![joined(plan, node, &Branches::default())]),
-        Op::When { .. } => Next::Decide(node.clone()),
+        Op::When { .. } | Op::Changed { .. } => Next::Decide(node.clone()),
         Op::Ask { question, of, answers, within, .. } => Next::Take(vec![Fact::QuestionAsked {
             node: node.name.clone(),
             question: question.clone(),

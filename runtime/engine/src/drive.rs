@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use selvedge_policy::{Contact, Verdict};
+use selvedge_policy::{Contact, DEBIT, Verdict};
 use selvedge_workflow::dictionary::Class;
 use selvedge_workflow::expression::{Given, Undecided};
 use selvedge_workflow::plan::{Exit, Node, Op, Plan};
@@ -151,6 +151,7 @@ impl Engine {
                 Next::Decide(node) => self.decide_way(&definition, &mut turn, &node).await?,
                 Next::Offer(node) => self.offer(&mut turn, &node).await?,
                 Next::Keep(node) => self.keep(&definition, &mut turn, &node).await?,
+                Next::Remember(node) => self.keep_amount(&definition, &mut turn, &node).await?,
                 Next::Count(node) => {
                     let count = self.inner.values.items(&turn.run, &node).await?;
                     turn.add(&Who::host(), now, decide::forked(plan, &node, count))?;
@@ -319,13 +320,20 @@ impl Engine {
         node: &Node,
         moment: Moment,
     ) -> Result<bool, EngineError> {
-        let Op::Send { purpose, .. } = &node.op else { return Ok(true) };
-        let channel = channel(&definition.plan, node);
-        let (customer, version) = self.inner.values.customer(&turn.run.id.tenant, &turn.run.customer).await?;
+        let (purpose, channel) = match &node.op {
+            Op::Send { purpose, .. } => (purpose, channel(&definition.plan, node)),
+            Op::Debit { .. } => (&definition.plan.purpose, DEBIT),
+            _ => return Ok(true),
+        };
+        let (mut customer, version) = self.inner.values.customer(&turn.run.id.tenant, &turn.run.customer).await?;
         if let (Moment::Sending, Some(version)) = (moment, version) {
             turn.rests_on(version);
         }
         let now = self.now();
+        if let Op::Debit { amount, .. } = &node.op {
+            let amount = self.amount_hash(&turn.run, amount).await?;
+            customer = customer.before_debit(&amount, now);
+        }
         let contact = Contact::new(purpose, channel, now, &customer);
         // Its own earlier attempt does not stand in a message's way.
         let (run, key) = (&turn.run, turn.run.key(&node.name));
@@ -333,7 +341,10 @@ impl Engine {
         for count in definition.rules.counts(&contact) {
             tallies.push(self.store().tally(&run.id.tenant, &run.customer, &key, &count).await?);
         }
-        let decision = definition.rules.decide(&Contact { tallies: &tallies, ..contact });
+        let mut decision = definition.rules.decide(&Contact { tallies: &tallies, ..contact });
+        if channel == DEBIT && customer.method_at(now).is_none() {
+            decision = decision.without_method();
+        }
         let permitted = decision.verdict == Verdict::Permit;
         turn.add(
             &Who::host(),
@@ -374,6 +385,9 @@ impl Engine {
 
     /// Asks a node's condition. Its values are opened for as long as that takes.
     async fn decide_way(&self, definition: &Definition, turn: &mut Turn, node: &Node) -> Result<(), EngineError> {
+        if let Op::Changed { amount } = &node.op {
+            return self.has_changed(definition, turn, node, amount).await;
+        }
         let Op::When { condition } = &node.op else { return Ok(()) };
         let (mut given, mut accesses) = (BTreeMap::new(), Vec::new());
         for name in &condition.reads {

@@ -434,6 +434,16 @@ pub enum Fact {
         /// Where the run goes on.
         next: Next,
     },
+    /// With the method on file a hash of an amount is kept: of the one that was charged, or that the customer was told of.
+    #[serde(rename = "amount.remembered")]
+    Remembered {
+        /// The node.
+        node: String,
+        /// Whether it was charged; otherwise the customer was told of it.
+        charged: bool,
+        /// Where the run goes on.
+        next: Next,
+    },
     /// The security code was lost with the process that held it, before anything was charged.
     #[serde(rename = "card.forgotten")]
     CardForgotten {

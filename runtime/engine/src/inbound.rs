@@ -7,7 +7,7 @@
 //! that the contact rules decide on. Any other text belongs to the interactions that are open.
 
 use secrecy::{ExposeSecret, SecretString};
-use selvedge_policy::{ALL, Consent, CustomerState, Given, Heard, Note, OptOut};
+use selvedge_policy::{ALL, Consent, CustomerState, DEBIT, Given, Heard, Note, OptOut};
 use selvedge_vault::{find_card_numbers, redact_card_numbers};
 use selvedge_workflow::dictionary::TEXT_FROM;
 use serde_json::json;
@@ -23,6 +23,10 @@ use crate::signal::{Signal, Who};
 pub const CONFIRMS: &str = "reply-stop";
 /// The workflow that answers a question for help.
 pub const HELPS: &str = "reply-help";
+/// The workflow that confirms that nothing more is charged to what is on file.
+pub const ENDS_PAYMENTS: &str = "reply-stop-payments";
+/// What makes a text end the authorization to charge what is on file.
+const STOPS_PAYMENTS: &str = "12 CFR 1005.10(c)";
 /// What makes a text end consent.
 const REVOKES: &str = "47 CFR 64.1200(a)(10)";
 /// How often a text is taken in again because the customer's state changed meanwhile.
@@ -31,6 +35,8 @@ const MAX_TRIES: u32 = 5;
 /// A text, read. Its words hold no card number any more.
 struct Read {
     text: Text,
+    /// It ends the authorization to charge what is on file, whatever else it means.
+    stops_payments: bool,
     words: Option<SecretString>,
     from: Option<SecretString>,
 }
@@ -43,16 +49,15 @@ impl Read {
         let words = words.map(|words| SecretString::from(redact_card_numbers(words.expose_secret())));
         let (means, by) = match words.as_ref().map(|words| opt_out.hear(words.expose_secret())) {
             Some(Heard::OptOut { by }) => (Means::OptOut, Some(by)),
+            Some(Heard::StopPayments { by }) => (Means::StopPayments, Some(by)),
             Some(Heard::Help) => (Means::Help, None),
             Some(Heard::Other) => (Means::Other, None),
             None => (Means::Unreadable, None),
         };
+        let stops_payments = words.as_ref().is_some_and(|words| opt_out.stops_payments(words.expose_secret()));
         let (connection, cards) = (connection.to_owned(), u32::try_from(cards).unwrap_or(u32::MAX));
-        Read {
-            text: Text { connection, channel, event, means, by, cards, words: None, from: None, kept_in: None },
-            words,
-            from,
-        }
+        let text = Text { connection, channel, event, means, by, cards, words: None, from: None, kept_in: None };
+        Read { text, stops_payments, words, from }
     }
 }
 
@@ -68,7 +73,9 @@ impl Engine {
         for (place, customer) in customers.iter().enumerate() {
             let own = match read.text.means {
                 // One phone, one answer, however many customers share it.
-                Means::OptOut | Means::Help => Some(self.take_in(tenant, customer, &read, place == 0).await?),
+                Means::OptOut | Means::StopPayments | Means::Help => {
+                    Some(self.take_in(tenant, customer, &read, place == 0).await?)
+                }
                 Means::Other | Means::Unreadable => None,
             };
             told |= self.tell(tenant, customer, &read, own.as_ref()).await?;
@@ -106,8 +113,18 @@ impl Engine {
         let (now, who) = (self.now(), Who::customer(customer));
         let stops = read.text.means == Means::OptOut;
         // Who said stop before was told so before: nothing follows the confirmation (CTIA 5.1.3).
-        let wanted = answered && !(stops && state.refuses_all(&read.text.channel));
-        let workflow = if stops { CONFIRMS } else { HELPS };
+        let told = match read.text.means {
+            Means::OptOut => state.refuses_all(&read.text.channel),
+            // Who let nobody charge anything has nothing to be told.
+            Means::StopPayments => !state.consents.iter().any(|c| c.channel == DEBIT) || state.refuses_all(DEBIT),
+            _ => false,
+        };
+        let wanted = answered && !told;
+        let workflow = match read.text.means {
+            Means::OptOut => CONFIRMS,
+            Means::StopPayments => ENDS_PAYMENTS,
+            _ => HELPS,
+        };
         let definition = if wanted { self.in_force(&id.tenant, workflow).await? } else { None };
         let channel = &read.text.channel;
         let mut turn = self.opening(id, definition.as_deref(), workflow, customer, channel, &who, now)?;
@@ -122,12 +139,15 @@ impl Engine {
         }
         turn.add(&who, now, Fact::TextReceived(text))?;
         if stops {
-            turn.add(&who, now, Fact::ConsentRevoked(revoked(channel, None)))?;
+            turn.add(&who, now, Fact::ConsentRevoked(revoked(channel, REVOKES, None)))?;
+        }
+        if read.stops_payments {
+            turn.add(&who, now, Fact::ConsentRevoked(revoked(DEBIT, STOPS_PAYMENTS, None)))?;
         }
         if definition.is_none() {
             turn.add(&Who::host(), now, Fact::Closed { ending: "completed".into() })?;
         }
-        note(&mut state, &read.text, &id.interaction, now);
+        note(&mut state, read, &id.interaction, now);
         let becomes = Some(crate::values::to_json(&state)?);
         let mut commit = turn.take(definition.is_none());
         commit.known = version.map(|version| Known { customer: customer.into(), version, becomes });
@@ -156,7 +176,11 @@ impl Engine {
                 let (words, value) = self.inner.values.commit(&id, &name, "COMMS", words.expose_secret()).await?;
                 (text.words, sealed) = (Some(words), Some(crate::values::to_base64(&value.blob)));
             }
-            let revoked = (text.means == Means::OptOut).then(|| revoked(channel, kept_in));
+            let revoked = match text.means {
+                Means::OptOut => Some(revoked(channel, REVOKES, kept_in)),
+                Means::StopPayments => Some(revoked(DEBIT, STOPS_PAYMENTS, kept_in)),
+                _ => None,
+            };
             let dedupe = format!("text/{connection}/{event}");
             self.deliver(&id, &dedupe, Signal::Text { text, revoked, sealed }, Who::customer(customer)).await?;
             told = true;
@@ -167,31 +191,38 @@ impl Engine {
 
 /// The strictest reading: who answers one text with "stop" means all texts, for whatever purpose, by whoever sends them
 /// for us.
-fn revoked(channel: &str, said_in: Option<String>) -> Revoked {
+fn revoked(channel: &str, cite: &str, said_in: Option<String>) -> Revoked {
     let all = || "all".to_owned();
-    let (act, cite) = ("reply".into(), REVOKES.into());
+    let (act, cite) = ("reply".into(), cite.into());
     Revoked { channel: channel.into(), purpose: all(), sender: all(), act, cite, said_in }
 }
 
 /// What a text changes of what is known of a customer.
-fn note(state: &mut CustomerState, text: &Text, interaction: &str, at: Micros) {
+fn note(state: &mut CustomerState, read: &Read, interaction: &str, at: Micros) {
+    let text = &read.text;
+    let refused = |channel: &str| Consent {
+        purpose: ALL.into(),
+        sender: String::new(),
+        channel: channel.into(),
+        granted: false,
+        at,
+        words: format!("sealed in {interaction}"),
+        act: "reply".into(),
+        given: Given::Express,
+    };
+    if read.stops_payments {
+        state.consents.push(refused(DEBIT));
+    }
     let what = match text.means {
         Means::OptOut if state.refuses_all(&text.channel) => return,
         Means::OptOut => "opt-out",
+        // It ends no texts and asks for none.
+        Means::StopPayments => return,
         _ => "help-request",
     };
     state.notes.retain(|note| note.what != what);
     state.notes.push(Note { what: what.into(), at });
     if text.means == Means::OptOut {
-        state.consents.push(Consent {
-            purpose: ALL.into(),
-            sender: String::new(),
-            channel: text.channel.clone(),
-            granted: false,
-            at,
-            words: format!("sealed in {interaction}"),
-            act: "reply".into(),
-            given: Given::Express,
-        });
+        state.consents.push(refused(&text.channel));
     }
 }

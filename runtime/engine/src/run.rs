@@ -296,7 +296,7 @@ impl Run {
                     self.answers.insert(step_of(node).into_owned(), answer.clone());
                 }
                 match exit.as_str() {
-                    "done" if self.card.is_some() && node.ends_with(".charge") => {
+                    "done" if self.card.is_some() && node.ends_with(".charge") || node.ends_with(".debit") => {
                         self.payments.insert(step_of(node).into_owned(), (reference.clone(), time));
                     }
                     "declined" => {
@@ -342,7 +342,9 @@ impl Run {
                 cursor.wrong = 0;
                 cursor.phase = Phase::Waiting(*until);
             }),
-            Fact::WaitEnded { node, next, .. } | Fact::ConditionDecided { node, next, .. } => self.enter(node, next),
+            Fact::WaitEnded { node, next, .. }
+            | Fact::ConditionDecided { node, next, .. }
+            | Fact::Remembered { node, next, .. } => self.enter(node, next),
             Fact::CodeWrong { node, next, .. } => match next {
                 Some(next) => self.enter(node, next),
                 None => self.stands_at(node, |cursor| cursor.wrong += 1),

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::{AMOUNT_NOTICE, SAME_AMOUNT};
+
 /// Area code, then every time zone in it; `data/area_codes.py` says where it is from.
 const AREA_CODES: &str = include_str!("../data/area-codes.txt");
 /// The digits of an area code.
@@ -36,6 +38,28 @@ pub struct CustomerState {
     /// What may be charged while the customer is not there; absent where nothing is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
+}
+
+impl CustomerState {
+    /// The method on file at this moment, in UTC microseconds.
+    #[must_use]
+    pub fn method_at(&self, at: i64) -> Option<&Method> {
+        self.method.as_ref().filter(|method| at < method.until)
+    }
+
+    /// The same with what rules may know of a debit of this amount, a keyed hash: whether it was charged last, or told.
+    #[must_use]
+    pub fn before_debit(mut self, amount: &str, at: i64) -> CustomerState {
+        // Whoever else noted it, of whatever amount: it is not what these notes mean.
+        self.notes.retain(|note| ![SAME_AMOUNT, AMOUNT_NOTICE].contains(&note.what.as_str()));
+        let method = self.method_at(at).cloned().unwrap_or_default();
+        if method.charged.as_deref() == Some(amount) {
+            self.notes.push(Note { what: SAME_AMOUNT.into(), at });
+        } else if let Some(told) = method.told.filter(|told| told.amount == amount) {
+            self.notes.push(Note { what: AMOUNT_NOTICE.into(), at: told.at });
+        }
+        self
+    }
 }
 
 /// The purpose of a consent that was taken away for every purpose at once.
@@ -142,6 +166,7 @@ pub struct RiskFound {
 /// The customer's method on file: a card that they let us keep. What can be shown of it stands here, its number in the
 /// vault alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Method {
     /// What stands for it.
     pub token: String,
@@ -155,6 +180,21 @@ pub struct Method {
     pub since: i64,
     /// From when on no longer, in UTC microseconds.
     pub until: i64,
+    /// The amount that was charged to it last, as a keyed hash: enough to see that the next one is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charged: Option<String>,
+    /// The amount that the customer was told of last, the same way, and when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+}
+
+/// An amount that a customer was told of before it is charged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// As a keyed hash.
+    pub amount: String,
+    /// When, in UTC microseconds.
+    pub at: i64,
 }
 
 /// The part of every day that the customer called convenient, by their own clock, as `HH:MM`.
@@ -195,6 +235,19 @@ mod tests {
         for zone in lines.iter().flat_map(|line| line.split(' ').skip(1)) {
             assert!(jiff::tz::TimeZone::get(zone).is_ok(), "{zone}");
         }
+    }
+
+    #[test]
+    fn rules_see_of_an_amount_that_it_was_charged_last_or_told_and_of_another_one_nothing() {
+        let told = Some(Told { amount: "b".into(), at: 7 });
+        let method = Method { until: 100, charged: Some("a".into()), told, ..Method::default() };
+        let forged = Note { what: SAME_AMOUNT.into(), at: 1 };
+        let state = CustomerState { method: Some(method), notes: vec![forged], ..CustomerState::default() };
+        let notes = |amount: &str, at: i64| state.clone().before_debit(amount, at).notes;
+        assert_eq!(notes("a", 50), [Note { what: SAME_AMOUNT.into(), at: 50 }]);
+        assert_eq!(notes("b", 50), [Note { what: AMOUNT_NOTICE.into(), at: 7 }]);
+        assert_eq!(notes("c", 50), []);
+        assert_eq!(notes("a", 100), [], "nothing is on file any more");
     }
 
     #[test]

@@ -62,6 +62,14 @@ impl Decision {
         self.verdict == Verdict::Permit
     }
 
+    /// A no besides all that was said: nothing is on file that could be charged.
+    #[must_use]
+    pub fn without_method(mut self) -> Self {
+        let says = "no method is on file, or it was not to be kept for so long";
+        self.reasons.push(Reason::new("method", "12 CFR 1005.10(b)", Verdict::Deny, says));
+        Decision::deny(self.reasons)
+    }
+
     pub(crate) fn permit(reasons: Vec<Reason>) -> Self {
         Decision { verdict: Verdict::Permit, reasons }
     }

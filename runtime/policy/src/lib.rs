@@ -31,14 +31,16 @@ mod table;
 pub use access::{Access, Principal, Resource};
 pub use assurance::{Assertion, assess, assess_anew};
 pub use contact::Contact;
-pub use customer::{ALL, Consent, Convenient, CustomerState, Given, Method, Note, RiskFound, ZoneEvidence};
+pub use customer::{ALL, Consent, Convenient, CustomerState, Given, Method, Note, RiskFound, Told, ZoneEvidence};
 pub use decision::{Decision, Reason, Verdict};
 pub use history::{Contacted, Count, MAX_COUNTED, Past, Span, Tally, Window};
 pub use hours::{Hours, MAX_DEFER_DAYS, Open};
 pub use opt_out::{Heard, MAX_TEXT, OptOut};
 pub use retention::{Keep, Retention, RetentionRule};
 pub use risk::{Action, Assessment, Finding, Place, Risk, RiskReason, RiskRule, Weighed, Weighing};
-pub use rules::{CHANNELS, DEBIT, Force, Law, Needs, Obligation, Pack, Rule, RuleSet, Then};
+pub use rules::{
+    AMOUNT_NOTICE, CHANNELS, DEBIT, Force, Law, Needs, Obligation, Pack, Rule, RuleSet, SAME_AMOUNT, Then,
+};
 pub use table::{Case, Played, Policies};
 
 /// The codes of this room, in one place. Each has a page in `runtime/docs/errors/`.

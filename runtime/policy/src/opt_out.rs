@@ -11,6 +11,7 @@
 //! fillers: [please, now]        # words that change nothing
 //! phrases: [quit texting]       # anywhere in the text; `*` stands for at most two words
 //! not-after: [dont, never]      # "don't stop texting me"
+//! stop-payments: [stop payments] # anywhere in the text: ends the authorization to charge what is on file
 //! ```
 
 use selvedge_workflow::source::{Diagnostic, Document, Item, Reader};
@@ -32,6 +33,11 @@ pub enum Heard {
         /// The keyword or phrase of the policy, never the customer's text.
         by: String,
     },
+    /// That nothing more is charged to what is on file.
+    StopPayments {
+        /// The phrase of the policy.
+        by: String,
+    },
     /// A question for help, to be answered even after an opt-out.
     Help,
     /// Neither.
@@ -39,11 +45,12 @@ pub enum Heard {
 }
 
 impl Heard {
-    /// As tables write it: `opt-out`, `help`, `other`.
+    /// As tables write it: `opt-out`, `stop-payments`, `help`, `other`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Heard::OptOut { .. } => "opt-out",
+            Heard::StopPayments { .. } => "stop-payments",
             Heard::Help => "help",
             Heard::Other => "other",
         }
@@ -58,6 +65,7 @@ pub struct OptOut {
     fillers: Vec<String>,
     phrases: Vec<Vec<String>>,
     not_after: Vec<String>,
+    stop_payments: Vec<Vec<String>>,
 }
 
 impl OptOut {
@@ -68,7 +76,7 @@ impl OptOut {
     pub fn load(name: &str, text: &str) -> Result<OptOut, Vec<Diagnostic>> {
         let tree = Document::parse(name, text)?;
         let reader = Reader::new();
-        let keys = ["owner", "status", "cite", "keywords", "help", "fillers", "phrases", "not-after"];
+        let keys = ["owner", "status", "cite", "keywords", "help", "fillers", "phrases", "not-after", "stop-payments"];
         let file = reader.item(&tree, "the opt-out words").map(&keys);
         let head = (file.required("owner").text(), file.required("cite").text());
         let status = file.required("status").one_of(&["unreviewed", "reviewed"]);
@@ -76,11 +84,14 @@ impl OptOut {
         let help = sayings(&file.required("help"));
         let phrases = sayings(&file.required("phrases"));
         let plain = |key: &str| sayings(&file.optional(key)).into_iter().flatten().collect();
-        let words = OptOut { keywords, help, fillers: plain("fillers"), phrases, not_after: plain("not-after") };
+        let stop_payments = sayings(&file.required("stop-payments"));
+        let (fillers, not_after) = (plain("fillers"), plain("not-after"));
+        let words = OptOut { keywords, help, fillers, phrases, not_after, stop_payments };
         reader.finish(head.0.and(head.1).and(status).map(|_| words))
     }
 
-    /// What this text says. Case, punctuation and wide letters make no difference. An opt-out outweighs a question.
+    /// What this text says. Case, punctuation and wide letters make no difference. An opt-out outweighs the rest, which
+    /// [`OptOut::stops_payments`] hears all the same; that outweighs a question.
     #[must_use]
     pub fn hear(&self, text: &str) -> Heard {
         let said = words(text);
@@ -90,16 +101,32 @@ impl OptOut {
         if let Some(keyword) = self.keywords.iter().find(whole) {
             return Heard::OptOut { by: keyword.join(" ") };
         }
-        let anywhere = |phrase: &&Vec<String>| {
+        if let Some(by) = self.anywhere(&self.phrases, &said) {
+            return Heard::OptOut { by };
+        }
+        if let Some(by) = self.anywhere(&self.stop_payments, &said) {
+            return Heard::StopPayments { by };
+        }
+        if self.help.iter().any(|known| whole(&known)) { Heard::Help } else { Heard::Other }
+    }
+
+    /// Whether this text ends the authorization to charge what is on file, whatever else it says.
+    #[must_use]
+    pub fn stops_payments(&self, text: &str) -> bool {
+        let said = words(text);
+        let said: Vec<&str> = said.iter().map(String::as_str).collect();
+        self.anywhere(&self.stop_payments, &said).is_some()
+    }
+
+    /// The first of the phrases that stands somewhere in what is said, and is meant.
+    fn anywhere(&self, phrases: &[Vec<String>], said: &[&str]) -> Option<String> {
+        let stands = |phrase: &&Vec<String>| {
             (0..said.len()).any(|at| {
                 let meant = at == 0 || !self.not_after.iter().any(|word| word == said[at - 1]);
                 meant && begins(phrase, &said[at..])
             })
         };
-        if let Some(phrase) = self.phrases.iter().find(anywhere) {
-            return Heard::OptOut { by: phrase.join(" ") };
-        }
-        if self.help.iter().any(|known| whole(&known)) { Heard::Help } else { Heard::Other }
+        phrases.iter().find(stands).map(|phrase| phrase.join(" "))
     }
 }
 
@@ -154,8 +181,20 @@ mod tests {
     }
 
     #[test]
+    fn an_end_of_payments_is_heard_also_in_a_text_that_ends_texts() {
+        assert_eq!(shipped().hear("STOP PAYMENTS"), Heard::StopPayments { by: "stop payments".into() });
+        let both = "Stop texting me and stop my payments";
+        assert_eq!(shipped().hear(both), Heard::OptOut { by: "stop * texting".into() });
+        assert!(shipped().stops_payments(both) && !shipped().stops_payments("stop"));
+        assert!(!shipped().stops_payments("don't stop my payments"));
+    }
+
+    #[test]
     fn what_is_wrong_with_the_words_is_told_with_its_place() {
-        let found = OptOut::load("o.yaml", "owner: x\nstatus: fine\ncite: y\nkeyword: [a]\nhelp: []\nphrases: []\n");
+        let found = OptOut::load(
+            "o.yaml",
+            "owner: x\nstatus: fine\ncite: y\nkeyword: [a]\nhelp: []\nphrases: []\nstop-payments: []\n",
+        );
         let found: Vec<_> =
             found.unwrap_err().iter().map(|d| d.to_string().lines().next().unwrap().to_owned()).collect();
         assert_eq!(found.len(), 3, "{found:#?}");

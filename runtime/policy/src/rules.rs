@@ -37,12 +37,17 @@ use crate::hours::Hours;
 pub(crate) use read::{is_name, time};
 
 /// The channels that a rule can speak of. An `auto-call` is dialled by a machine or spoken by an artificial voice; what
-/// is said of a `call` holds for it too.
-pub const CHANNELS: [&str; 4] = ["call", "auto-call", "sms", "email"];
+/// is said of a `call` holds for it too. By `debit` the customer's money is reached instead of themselves.
+pub const CHANNELS: [&str; 5] = ["call", "auto-call", "sms", "email", DEBIT];
 
 /// What stands in the place of a channel where the customer's money is reached instead of themselves: a charge of their
 /// method on file while they are not there. Consent to it is given and taken away as to any channel.
 pub const DEBIT: &str = "debit";
+/// What rules find noted before a debit: its amount is the one that was charged last; or the customer was told of it, when.
+/// Whoever asks for a debit notes one of them, or none; nobody else does.
+pub const SAME_AMOUNT: &str = "same-amount";
+/// The other of them.
+pub const AMOUNT_NOTICE: &str = "amount-notice";
 
 /// What a rule or an obligation says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

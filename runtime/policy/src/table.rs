@@ -160,8 +160,10 @@ impl Policies {
 
     fn text(&self, item: &Item<'_, '_>) -> Option<Diagnostic> {
         let row = item.map(&["text", "expect"]);
-        let (text, expect) =
-            (row.required("text").text(), row.required("expect").one_of(&["opt-out", "help", "other"]));
+        let (text, expect) = (
+            row.required("text").text(),
+            row.required("expect").one_of(&["opt-out", "stop-payments", "help", "other"]),
+        );
         let (text, expect) = (text?.value, expect?.value);
         let heard = self.opt_out.hear(&text);
         let message = format!("`{expect}` is expected of `{text}`, and what is heard is `{}`", heard.name());

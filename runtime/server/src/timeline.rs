@@ -8,7 +8,7 @@ use selvedge_engine::fact::{Commitment, Items, Means, Moment, Revoked, Text};
 use selvedge_engine::ports::{Access, Finding, Micros, Refusal, ReportStatus};
 use selvedge_engine::run::step_of;
 use selvedge_engine::switches::SwitchFact;
-use selvedge_policy::{Decision, Reason, Verdict};
+use selvedge_policy::{DEBIT, Decision, Reason, Verdict};
 use selvedge_record::{Event, time};
 use serde::Serialize;
 
@@ -227,6 +227,10 @@ fn say(fact: &Fact) -> Said {
         Fact::CardCaptured { node, token, brand, last4, .. } => {
             Said::good(format!("{}: card captured: {brand} ending {last4} → {token}", step_of(node)))
         }
+        Fact::Remembered { node, charged, .. } => {
+            let what = if *charged { "was charged" } else { "was told beforehand" };
+            Said::plain(format!("{}: that this amount {what} is kept with the card on file, as a hash", step_of(node)))
+        }
         Fact::MethodKept { node, brand, last4, until, replaces, .. } => {
             let what = format!("{}: {brand} ending {last4} is on file until {}", step_of(node), moment_of(*until));
             Said::good(what).with(replaces.as_ref().map(|before| format!("{before}, kept before, left the vault")))
@@ -254,13 +258,14 @@ fn contact(step: &str, when: Moment, purpose: &str, channel: &str, decision: &De
         Moment::Queued => "when queued",
         Moment::Sending => "when leaving",
     };
+    let what = if channel == DEBIT { "charge" } else { "contact" };
     let said = match decision.verdict {
         Verdict::Permit => {
             let rules: Vec<String> = decision.reasons.iter().map(rule_and_hour).collect();
-            Said::plain(format!("{step}: contact permitted {when}: {}", rules.join(", ")))
+            Said::plain(format!("{step}: {what} permitted {when}: {}", rules.join(", ")))
         }
-        Verdict::Defer { until } => Said::warning(format!("{step}: contact put off {when} until {}", moment_of(until))),
-        Verdict::Deny => Said::bad(format!("{step}: contact refused {when}: {}", denials(decision))),
+        Verdict::Defer { until } => Said::warning(format!("{step}: {what} put off {when} until {}", moment_of(until))),
+        Verdict::Deny => Said::bad(format!("{step}: {what} refused {when}: {}", denials(decision))),
     };
     said.with([format!("{channel} for {purpose}")]).with(decision.reasons.iter().map(reason))
 }
@@ -269,11 +274,12 @@ fn written(text: &Text) -> Said {
     let by = text.by.as_ref().map_or_else(String::new, |by| format!(" (`{by}`)"));
     let what = match text.means {
         Means::OptOut => format!("wrote by {}: wants no more messages{by}", text.channel),
+        Means::StopPayments => format!("wrote by {}: wants no more payments{by}", text.channel),
         Means::Help => format!("wrote by {}: asks for help", text.channel),
         Means::Other => format!("wrote by {}", text.channel),
         Means::Unreadable => format!("wrote by {}, and nothing could be read", text.channel),
     };
-    let tone = if text.means == Means::OptOut { Tone::Warning } else { Tone::Plain };
+    let tone = if matches!(text.means, Means::OptOut | Means::StopPayments) { Tone::Warning } else { Tone::Plain };
     let cards = (text.cards > 0).then(|| format!("card numbers taken out of the words: {}", text.cards));
     let kept_in = text.kept_in.as_ref().map(|kept_in| format!("the words are kept in {kept_in}"));
     Said::new(tone, what).with(text.words.iter().map(committed)).with(kept_in).with(cards)

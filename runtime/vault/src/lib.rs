@@ -11,6 +11,7 @@
 //! Absent on purpose: storage (the store keeps what comes out of here; the key file is the only I/O), clocks
 //! and randomness (nonces, keys and times are arguments), `Debug` on anything secret.
 
+mod amount;
 mod card;
 mod derived;
 mod envelope;

@@ -185,6 +185,7 @@ pub(crate) fn template_uses(workflow: &Workflow) -> Vec<TemplateUse<'_>> {
             let (template, medium) = match &step.kind {
                 Kind::Verify(verify) => (&verify.template, MESSAGE),
                 Kind::Communicate(communicate) => (&communicate.template, MESSAGE),
+                Kind::Debit(debit) => (&debit.notice.template, MESSAGE),
                 Kind::Disclose(disclose) => (disclose.words.as_ref()?, disclose.over.value.as_str()),
                 kind => (&kind.page()?.authorization, PAGE),
             };

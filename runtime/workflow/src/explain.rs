@@ -164,6 +164,10 @@ fn briefly(op: &Op) -> &'static str {
         Op::Charge { .. } => "charges the card",
         Op::Validate { .. } => "asks whether the card is good",
         Op::Keep { .. } => "keeps the card on file",
+        Op::Changed { .. } => "asks whether the amount has changed",
+        Op::Remember { charged: false, .. } => "keeps what the customer was told",
+        Op::Remember { charged: true, .. } => "keeps what was charged",
+        Op::Debit { .. } => "charges the card on file",
         Op::Call { .. } => "calls the service",
         Op::Wait { .. } => "lets time pass",
         Op::When { .. } => "asks the next condition",
@@ -258,13 +262,24 @@ fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
             "keeps the card on file for {}, in the place of the one before: its number sealed, its security code not",
             duration_in_words(*lasts)
         ),
+        Op::Changed { amount } => {
+            let amount = named_amount(dictionary, amount);
+            format!("asks whether {amount} is another amount than the card on file was charged last")
+        }
+        Op::Remember { charged, .. } => {
+            let what = if *charged { "was charged" } else { "was told of" };
+            format!("keeps with the card on file, as a hash, that this amount {what}")
+        }
+        Op::Debit { connector, amount } => format!(
+            "charges {} to the card on file through {}, if the rules permit it: the customer agreed, did not stop it, and \
+             was told of an amount that changed",
+            named_amount(dictionary, amount),
+            named(plan, connector)
+        ),
         Op::Card { authorization, .. } => format!("shows the words `{authorization}` and takes agreement and card"),
         Op::Charge { connector, amount, needs, tries } => format!(
             "charges {} through {}, for someone proved at {needs}; {}",
-            match amount {
-                Amount::FirstPart { offer } => format!("the first part of `{offer}`"),
-                Amount::Field(path) => field(dictionary, path),
-            },
+            named_amount(dictionary, amount),
             named(plan, connector),
             count(*tries, "card may be tried", "cards may be tried")
         ),
@@ -297,6 +312,10 @@ fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
         (Op::Disclose { needs, .. }, _) => format!("nobody is proved at {needs} any more, or the risk is too high"),
         (Op::Offer { .. }, Exit::Declined) => "the customer says no".to_owned(),
         (Op::Offer { within, .. }, _) => format!("no answer within {}", duration_in_words(*within)),
+        (Op::Debit { .. }, Exit::Refused) => "the rules do not permit the charge".to_owned(),
+        (Op::Debit { .. }, Exit::Declined) => "the card is declined".to_owned(),
+        (Op::Debit { .. }, _) => "the gateway refuses for good".to_owned(),
+        (Op::Changed { .. } | Op::Remember { .. }, _) => return None,
         (Op::Open | Op::Card { .. } | Op::Wait { .. } | Op::Keep { .. }, _) => "the link expires".to_owned(),
         (Op::Fresh { needs, anew: false }, _) => format!("the proof of {needs} has run out"),
         (Op::Fresh { needs, .. }, _) => format!("there is no new proof of {needs}"),
@@ -315,6 +334,14 @@ fn named(plan: &Plan, own: &str) -> String {
     match plan.uses.get(own) {
         Some(installed) => format!("`{own}` ({installed})"),
         None => format!("`{own}`"),
+    }
+}
+
+/// An amount, as it is named.
+fn named_amount(dictionary: &Dictionary, amount: &Amount) -> String {
+    match amount {
+        Amount::FirstPart { offer } => format!("the first part of `{offer}`"),
+        Amount::Field(path) => field(dictionary, path),
     }
 }
 
@@ -360,7 +387,7 @@ fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
                     tell("the customer, on the page".to_owned(), path);
                 }
             }
-            Op::Charge { connector, .. } | Op::Validate { connector, .. } => {
+            Op::Charge { connector, .. } | Op::Validate { connector, .. } | Op::Debit { connector, .. } => {
                 let card = dictionary.fields.iter().filter(|(_, info)| info.class.is_card());
                 card.for_each(|(path, _)| tell(installed(connector), path));
             }
@@ -374,6 +401,7 @@ fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
             }
             Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Keep { .. } => {}
             Op::Wait { .. } | Op::When { .. } | Op::Ask { .. } => {}
+            Op::Changed { .. } | Op::Remember { .. } => {}
             Op::Fork { .. } | Op::Join => {}
         }
     }

@@ -7,7 +7,9 @@ use crate::compile::Sources;
 use crate::dictionary::{Assurance, Level, Source};
 use crate::expression::Condition;
 use crate::plan::{Amount, Carries, Each, Ending, Exit, Node, Op, Target};
-use crate::syntax::{Call, Capture, Choose, Communicate, Disclose, Kind, Offer, OnPage, Pay, Step, Verify, Workflow};
+use crate::syntax::{
+    Call, Capture, Choose, Communicate, Debit, Disclose, Kind, Offer, OnPage, Pay, Step, Verify, Workflow,
+};
 
 /// The one method that the engine can carry out.
 pub const CODE: &str = "code";
@@ -98,6 +100,7 @@ impl Lowering<'_> {
             Kind::Communicate(communicate) => vec![self.communicate(id, communicate, then)],
             Kind::Pay(pay) => self.pay(id, pay, then),
             Kind::Capture(capture) => self.capture(id, capture, then),
+            Kind::Debit(debit) => self.debit(id, debit, then),
             Kind::Call(call) => vec![self.call(id, call, then)],
             Kind::Wait(wait) => {
                 let op = Op::Wait { lasts: wait.lasts.value };
@@ -288,6 +291,35 @@ impl Lowering<'_> {
         let op = Op::Keep { lasts: capture.lasts.value };
         drafts.push(Draft { name: keep, step: id.to_owned(), op, exits: done(then.clone(), &[]) });
         drafts
+    }
+
+    /// `changed`; where the amount is another one `notice`, `told` and `wait`; then `debit`, and `charged` where it was.
+    fn debit(&self, id: &str, debit: &Debit, then: &To) -> Vec<Draft> {
+        let part = |part: &str| format!("{id}.{part}");
+        let to = |name: &str| To::Node(part(name));
+        let draft = |name: &str, op: Op, exits| Draft { name: part(name), step: id.to_owned(), op, exits };
+        let amount = || amount(self.workflow, &debit.amount.value);
+        let notice = Op::Send {
+            connector: debit.notice.over.value.clone(),
+            to: debit.notice.to.value.clone(),
+            template: debit.notice.template.value.clone(),
+            purpose: self.workflow.purpose.value.clone(),
+            carries: Carries::Nothing,
+        };
+        let money = Op::Debit { connector: debit.through.value.clone(), amount: amount() };
+        let wait = Op::Wait { lasts: debit.notice.before.value };
+        vec![
+            draft(
+                "changed",
+                Op::Changed { amount: amount() },
+                vec![(Exit::Yes, to("notice")), (Exit::No, to("debit"))],
+            ),
+            draft("notice", notice, done(to("told"), &[Exit::Refused, Exit::Failed])),
+            draft("told", Op::Remember { amount: amount(), charged: false }, done(to("wait"), &[])),
+            draft("wait", wait, done(to("debit"), &[])),
+            draft("debit", money, done(to("charged"), &[Exit::Refused, Exit::Declined, Exit::Failed])),
+            draft("charged", Op::Remember { amount: amount(), charged: true }, done(then.clone(), &[])),
+        ]
     }
 
     /// `open`, `fresh`, where stale the nodes of the `step-up`, then `card`, which leads on to the node `then`. All of

@@ -220,6 +220,26 @@ pub enum Op {
         /// How long it stays there.
         lasts: i64,
     },
+    /// Is this amount another one than the one that the card on file was charged last? Yes, No.
+    Changed {
+        /// Which amount.
+        amount: Amount,
+    },
+    /// Keeps a hash of the amount with the method on file. Done.
+    Remember {
+        /// Which amount.
+        amount: Amount,
+        /// It was charged; otherwise the customer was told of it beforehand.
+        charged: bool,
+    },
+    /// Charges the card on file while the customer is not there, after a contact decision on the channel `debit`. Done,
+    /// Refused, Declined, Failed. An unclear answer is no exit: it is reconciled.
+    Debit {
+        /// The gateway connector.
+        connector: String,
+        /// Which amount.
+        amount: Amount,
+    },
     /// Charges the captured card. Done, Declined, Failed. An unclear answer is no exit: it is reconciled.
     Charge {
         /// The gateway connector.
@@ -268,7 +288,9 @@ impl Op {
             Op::Open | Op::Card { .. } => &[Exit::Done, Exit::Timeout],
             Op::Fresh { .. } => &[Exit::Fresh, Exit::Stale],
             Op::Charge { .. } | Op::Validate { .. } => &[Exit::Done, Exit::Declined, Exit::Failed],
-            Op::Wait { .. } | Op::Keep { .. } => &[Exit::Done],
+            Op::Wait { .. } | Op::Keep { .. } | Op::Remember { .. } => &[Exit::Done],
+            Op::Changed { .. } => &[Exit::Yes, Exit::No],
+            Op::Debit { .. } => &[Exit::Done, Exit::Refused, Exit::Declined, Exit::Failed],
             Op::Ask { .. } => &[Exit::Done, Exit::Timeout],
             Op::Approve { .. } => &[Exit::Done, Exit::Refused, Exit::Timeout],
             Op::When { .. } => &[Exit::Yes, Exit::No, Exit::Failed],

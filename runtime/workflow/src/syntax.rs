@@ -77,6 +77,8 @@ pub enum Kind {
     Pay(Pay),
     /// Take a card without charging it, to keep it on file.
     Capture(Capture),
+    /// Charge the card on file, of a changed amount after a notice.
+    Debit(Debit),
     /// Call a function of a service.
     Call(Call),
     /// Let time pass.
@@ -95,13 +97,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every key that says a kind.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 14] = [
         "verify",
         "disclose",
         "offer",
         "communicate",
         "pay",
         "capture",
+        "debit",
         "call",
         "wait",
         "choose",
@@ -121,6 +124,7 @@ impl Kind {
             Kind::Communicate(_) => "communicate",
             Kind::Pay(_) => "pay",
             Kind::Capture(_) => "capture",
+            Kind::Debit(_) => "debit",
             Kind::Call(_) => "call",
             Kind::Wait(_) => "wait",
             Kind::Choose(_) => "choose",
@@ -249,6 +253,32 @@ pub struct Capture {
     pub page: OnPage,
     /// How long the card stays on file.
     pub lasts: Spanned<i64>,
+}
+
+/// `debit:`
+#[derive(Clone, Debug)]
+pub struct Debit {
+    /// The money field.
+    pub amount: Spanned<String>,
+    /// The gateway.
+    pub through: Spanned<String>,
+    /// What goes before an amount that is not the one that was charged last.
+    pub notice: Notice,
+    /// Why nothing undoes it.
+    pub undo: Spanned<String>,
+}
+
+/// `notice:`
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// The channel.
+    pub over: Spanned<String>,
+    /// The field that holds the address.
+    pub to: Spanned<String>,
+    /// The message; it names the amount.
+    pub template: Spanned<String>,
+    /// How long the customer has between the notice and the charge.
+    pub before: Spanned<i64>,
 }
 
 /// What the page that a link opens asks of the customer: who they are, words to agree to, and a card.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use miette::IntoDiagnostic;
 use secrecy::SecretString;
 use selvedge_doubles::{DoubleConfig, RunningDouble, brightline, northgate};
-use selvedge_engine::inbound::{CONFIRMS, HELPS};
+use selvedge_engine::inbound::{CONFIRMS, ENDS_PAYMENTS, HELPS};
 use selvedge_engine::ports::store::Customers;
 use selvedge_engine::ports::{Clock, Random};
 use selvedge_engine::{Engine, Settings};
@@ -126,7 +126,7 @@ impl Stage {
             let published = engine.publish(TENANT, &files, workflow, &facts).await?;
             Ok(published.map_err(|findings| Failure::Findings { findings })?)
         };
-        for answer in [CONFIRMS, HELPS] {
+        for answer in [CONFIRMS, ENDS_PAYMENTS, HELPS] {
             publish(answer).await?;
         }
         let definition = publish(WORKFLOW).await?;

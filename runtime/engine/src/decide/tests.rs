@@ -66,7 +66,7 @@ impl Sheet {
         let plan = &definition.plan;
         let class_of = |c: &str, f: &str| definition.class_of(c, f);
         match next(plan, &self.run, &class_of, self.now).unwrap() {
-            Next::Over | Next::Keep(_) => return false,
+            Next::Over | Next::Keep(_) | Next::Remember(_) => return false,
             Next::Take(facts) => self.add_all(facts),
             Next::AskContact(node) => {
                 let verdict = match dice % 8 {

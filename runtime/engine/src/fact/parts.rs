@@ -19,6 +19,8 @@ pub struct Commitment {
 pub enum Means {
     /// To be left alone.
     OptOut,
+    /// That nothing more is charged to what is on file.
+    StopPayments,
     /// A word of help.
     Help,
     /// Nothing that is answered by itself.
@@ -57,7 +59,7 @@ pub struct Text {
 /// A consent that a customer took away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
-    /// To be contacted by this channel.
+    /// To be contacted by this channel, or charged: `debit`.
     pub channel: String,
     /// For this purpose; `all`: for whatever purpose.
     pub purpose: String,

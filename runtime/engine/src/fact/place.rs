@@ -34,6 +34,7 @@ impl Fact {
             | Fact::Forked { node, .. }
             | Fact::Joined { node, .. }
             | Fact::MethodKept { node, .. }
+            | Fact::Remembered { node, .. }
             | Fact::ConditionDecided { node, .. } => Some(node),
             _ => None,
         }

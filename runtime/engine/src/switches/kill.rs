@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use selvedge_policy::DEBIT;
 use selvedge_record::{Draft, Event};
 use selvedge_workflow::plan::{Node, Op};
 
@@ -314,8 +315,11 @@ pub(crate) fn reach(definition: &Definition, run: &Run, node: &Node) -> Reach {
     }
 }
 
-/// The channel of the message that a node sends.
+/// The channel of the message that a node sends, or of its debit.
 fn channel(definition: &Definition, node: &Node) -> Option<String> {
+    if let Op::Debit { .. } = &node.op {
+        return Some(DEBIT.into());
+    }
     let Op::Send { template, .. } = &node.op else { return None };
     definition.plan.templates.get(template).map(|t| t.medium.clone())
 }

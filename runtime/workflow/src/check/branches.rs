@@ -112,6 +112,7 @@ fn named<'a>(context: &Context<'a>, node: &'a Node) -> Vec<&'a str> {
         Op::Send { to, template, .. } => text(template, super::MESSAGE).chain([to.as_str()]).collect(),
         Op::Disclose { fields, .. } => fields.iter().map(String::as_str).collect(),
         Op::Offer { total, .. } | Op::Charge { amount: Amount::Field(total), .. } => vec![total],
+        Op::Debit { amount: Amount::Field(total), .. } => vec![total],
         Op::Card { authorization, .. } => text(authorization, PAGE).collect(),
         Op::Call { with, .. } => with.iter().map(|(_, path)| path.as_str()).collect(),
         Op::When { condition } => condition.reads.iter().map(String::as_str).collect(),

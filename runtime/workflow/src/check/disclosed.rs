@@ -165,6 +165,7 @@ fn texts(context: &Context<'_>, rule: &DisclosureRule, place: &str, findings: &m
         let asked = match &step.kind {
             Kind::Verify(_) => place == MESSAGE,
             Kind::Communicate(_) => place == MESSAGE || place == step.kind.name(),
+            Kind::Debit(_) => place == MESSAGE || place == "communicate",
             Kind::Disclose(_) => place == used.template.value,
             _ => false,
         };

@@ -20,10 +20,13 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     narrowed(context, findings);
     waits(context, findings);
     for step in context.workflow.every_step() {
-        if let Kind::Pay(pay) = &step.kind {
-            let claim = format!("`{}` says how its money is given back", step.id.value);
-            findings.proved(claim, "plan.undo", CITE, format!("by no workflow: {}", pay.undo.value));
-        }
+        let undo = match &step.kind {
+            Kind::Pay(pay) => &pay.undo.value,
+            Kind::Debit(debit) => &debit.undo.value,
+            _ => continue,
+        };
+        let claim = format!("`{}` says how its money is given back", step.id.value);
+        findings.proved(claim, "plan.undo", CITE, format!("by no workflow: {undo}"));
     }
 }
 
@@ -36,7 +39,7 @@ fn effects(context: &Context<'_>, findings: &mut Findings) {
         let (own, kind, function) = match &node.op {
             Op::Check { connector, .. } => (connector, ConnectorKind::Verifier, "check"),
             Op::Send { connector, .. } => (connector, ConnectorKind::Channel, "send"),
-            Op::Charge { connector, .. } => (connector, ConnectorKind::Gateway, "charge"),
+            Op::Charge { connector, .. } | Op::Debit { connector, .. } => (connector, ConnectorKind::Gateway, "charge"),
             Op::Validate { connector, .. } => (connector, ConnectorKind::Gateway, "validate"),
             Op::Call { connector, function, .. } => (connector, ConnectorKind::Service, function.as_str()),
             _ => continue,

@@ -183,8 +183,9 @@ fn never_shown(context: &Context<'_>, field: &str, class: Class) -> Option<Diagn
 /// Variables that Selvedge makes exist only in their own place.
 fn misplaced(context: &Context<'_>, used: &TemplateUse<'_>, variable: &str) -> Option<Diagnostic> {
     let step = context.workflow.step(used.step)?;
-    let unpaid =
-        context.path_without(used.step, |node, exit| matches!(node.op, Op::Charge { .. }) && exit == Exit::Done);
+    let unpaid = context.path_without(used.step, |node, exit| {
+        matches!(node.op, Op::Charge { .. } | Op::Debit { .. }) && exit == Exit::Done
+    });
     let after_pay = || unpaid.is_none();
     let after_card = || {
         let taken = |op: &Op| matches!(op, Op::Charge { .. } | Op::Keep { .. });

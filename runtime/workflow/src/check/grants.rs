@@ -77,6 +77,12 @@ fn needed<'a>(context: &Context<'a>) -> Needed<'a> {
                 let fields = address(&communicate.to).into_iter().chain([TEXT]).collect();
                 add(&communicate.over, ConnectorKind::Channel, fields, &purpose.value);
             }
+            Kind::Debit(debit) => {
+                let fields = address(&debit.notice.to).into_iter().chain([TEXT]).collect();
+                add(&debit.notice.over, ConnectorKind::Channel, fields, &workflow.purpose.value);
+                // The security code is not kept, so there is none to hand over.
+                add(&debit.through, ConnectorKind::Gateway, CARD[..3].to_vec(), &workflow.purpose.value);
+            }
             Kind::Pay(Pay { through, .. }) | Kind::Capture(Capture { through, .. }) => {
                 add(through, ConnectorKind::Gateway, CARD.to_vec(), &workflow.purpose.value);
             }

@@ -8,9 +8,12 @@ use crate::compile::ConnectorKind;
 use crate::dictionary::{FieldType, Level, Source};
 use crate::lower::{CODE, IDENTITY, amount, proven};
 use crate::plan::Amount;
-use crate::source::{Diagnostic, Spanned, code, did_you_mean, duration_in_words};
-use crate::syntax::{Approve, Call, Capture, Communicate, Kind, OnPage, Pay, Step, Verify};
+use crate::source::{Diagnostic, Span, Spanned, code, did_you_mean, duration_in_words};
+use crate::syntax::{Approve, Call, Capture, Communicate, Debit, Kind, OnPage, Pay, Step, Verify};
 use crate::template::contains_card_number;
+
+/// The law behind a charge while the customer is not there.
+const DEBIT_CITE: &str = "12 CFR 1005.10(b)-(d)";
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     workflow_itself(context, findings);
@@ -21,6 +24,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             Kind::Offer(offer) => money(context, &offer.total, findings),
             Kind::Pay(pay) => payment(context, step, pay, findings),
             Kind::Capture(capture) => method(context, step, capture, findings),
+            Kind::Debit(debit) => self::debit(context, step, debit, findings),
             Kind::Call(call) => service(context, call, findings),
             Kind::Ask(ask) => no_card_number(&ask.question, findings),
             Kind::Approve(approve) => approval(context, step, approve, findings),
@@ -47,6 +51,7 @@ fn workflow_itself(context: &Context<'_>, findings: &mut Findings) {
             Kind::Communicate(communicate) => drop(used.insert(&communicate.over.value)),
             Kind::Pay(pay) => drop(used.insert(&pay.through.value)),
             Kind::Capture(capture) => drop(used.insert(&capture.through.value)),
+            Kind::Debit(debit) => used.extend([&debit.through.value, &debit.notice.over.value]),
             Kind::Call(call) => drop(used.insert(&call.through.value)),
             _ => {}
         }
@@ -150,6 +155,33 @@ fn method(context: &Context<'_>, step: &Step, capture: &Capture, findings: &mut 
         duration_in_words(capture.lasts.value)
     );
     findings.proved(claim, "plan.capture", "PCI DSS 4.0.1 3.2.1, 3.3.1, 3.5.1", because);
+}
+
+/// A charge while the customer is not there goes by the rules of the channel `debit`, and its notice says how much it is.
+fn debit(context: &Context<'_>, step: &Step, debit: &Debit, findings: &mut Findings) {
+    let (id, notice) = (&step.id.value, &debit.notice);
+    connector(context, &debit.through, ConnectorKind::Gateway, findings);
+    connector(context, &notice.over, ConnectorKind::Channel, findings);
+    address(context, &notice.to, findings);
+    money(context, &debit.amount, findings);
+    let template = context.template(&notice.template.value, super::MESSAGE);
+    // That there is no such template is said elsewhere.
+    if let Some(template) = template
+        && !template.variables.contains(&debit.amount.value)
+    {
+        let message = format!("the notice of `{id}` does not say how much it is: `{}`", debit.amount.value);
+        let refusal = Diagnostic::new(code::LACKS_WORDS, message).at(&Span::start_of(&template.file)).cite(DEBIT_CITE);
+        let help = format!("write `{{{{ {} }}}}` into `{}`", debit.amount.value, template.file);
+        findings.refuse(refusal.help(help));
+        return;
+    }
+    let claim = format!("`{id}` charges the card on file only as the customer agreed");
+    let because = format!(
+        "the rules of the channel `debit` are asked when it is due and at the moment of charging; a changed amount is told \
+         of {} before",
+        duration_in_words(notice.before.value)
+    );
+    findings.proved(claim, "contact.debit", DEBIT_CITE, because);
 }
 
 /// What the policy asks of a step with a page.

@@ -160,6 +160,7 @@ pub(super) fn longest(node: &Node, exit: Exit, lasts: &BTreeMap<&str, i64>) -> i
         Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Keep { .. } => 0,
         // Each way through one of the branches counts the time of its own steps, and the worst of them is kept.
         Op::Fork { .. } | Op::Join => 0,
+        Op::Changed { .. } | Op::Remember { .. } | Op::Debit { .. } => 0,
         Op::Call { .. } | Op::When { .. } | Op::Card { .. } | Op::Charge { .. } | Op::Validate { .. } => 0,
     }
 }

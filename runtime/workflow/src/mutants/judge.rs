@@ -180,6 +180,23 @@ impl Judge<'_> {
                 let purpose = self.sources.workflow.purpose.value.clone();
                 self.hands(connector, ConnectorKind::Gateway, "validate", &card, &purpose);
             }
+            Op::Debit { connector, amount } => {
+                let purpose = self.sources.workflow.purpose.value.clone();
+                let card = ["card.number", "card.expiry-month", "card.expiry-year"];
+                self.hands(connector, ConnectorKind::Gateway, "charge", &card, &purpose);
+                let Amount::Field(path) = amount else {
+                    self.broken.insert(ORDER);
+                    return;
+                };
+                self.money(path);
+                // Whoever is told of an amount is told which.
+                let own = self.nodes.iter().filter(|other| other.step == node.step);
+                let texts = own.filter_map(|other| {
+                    if let Op::Send { template, .. } = &other.op { self.message(template) } else { None }
+                });
+                let silent = texts.clone().any(|template| !template.variables.contains(path)) || texts.count() == 0;
+                self.break_if(silent, DISCLOSURE);
+            }
             Op::Call { connector, function, with, purpose, class } => {
                 let fields: Vec<&str> = with.iter().map(|(_, path)| path.as_str()).collect();
                 let card = fields.iter().any(|path| matches!(self.class(path), Some(Class::Pan | Class::Sad)));
@@ -203,7 +220,9 @@ impl Judge<'_> {
             | Op::Fresh { .. }
             | Op::Wait { .. }
             | Op::Approve { .. }
-            | Op::Keep { .. } => {}
+            | Op::Keep { .. }
+            | Op::Changed { .. }
+            | Op::Remember { .. } => {}
             Op::Fork { .. } | Op::Join => {}
         }
     }
@@ -288,6 +307,7 @@ impl Judge<'_> {
             Op::Send { to, template, .. } => text(self.message(template)).into_iter().chain([to.clone()]).collect(),
             Op::Disclose { fields, .. } => fields.clone(),
             Op::Offer { total, .. } | Op::Charge { amount: Amount::Field(total), .. } => vec![total.clone()],
+            Op::Debit { amount: Amount::Field(total), .. } => vec![total.clone()],
             Op::Card { authorization, .. } => text(self.page(authorization)),
             Op::Call { with, .. } => with.iter().map(|(_, path)| path.clone()).collect(),
             Op::When { condition } => condition.reads.iter().cloned().collect(),
@@ -403,6 +423,8 @@ impl Judge<'_> {
                 self.break_if(unanswered, ORDER);
             }
             Op::Check { .. } | Op::Fresh { .. } | Op::Call { .. } | Op::Wait { .. } | Op::Ask { .. } => {}
+            // Whether the customer agreed to it and did not stop it, the rules are asked when it is due.
+            Op::Changed { .. } | Op::Remember { .. } | Op::Debit { .. } => {}
             Op::Fork { .. } | Op::Join => {}
         }
     }

@@ -48,6 +48,7 @@ fn step() -> Value {
         ("communicate", communicate()),
         ("pay", pay()),
         ("capture", capture()),
+        ("debit", debit()),
         ("call", call()),
         ("wait", wait()),
         ("choose", choose()),
@@ -127,11 +128,14 @@ fn communicate() -> Value {
     )
 }
 
-fn pay() -> Value {
-    let undo = map(
+fn undo() -> Value {
+    map(
         "How the money is given back.",
         vec![("none", MUST, text("Who decides, and why no workflow does.", "a refund is decided by a person"))],
-    );
+    )
+}
+
+fn pay() -> Value {
     map(
         "Take a payment by card, on the page that a link opened.",
         vec![
@@ -143,7 +147,7 @@ fn pay() -> Value {
             ("step-up", MAY, name("The `verify` step to repeat when the proof has run out.", "identity")),
             ("authorization", MUST, name("The page with the words that the customer agrees to.", "authorization")),
             ("tries", MUST, count("How many cards may be tried.", MAX_TRIES)),
-            ("undo", MUST, undo),
+            ("undo", MUST, undo()),
         ],
     )
 }
@@ -160,6 +164,28 @@ fn capture() -> Value {
             ("authorization", MUST, name("The page with the words on storing and later use.", "authorization")),
             ("tries", MUST, count("How many cards may be tried.", MAX_TRIES)),
             ("lasts", MUST, duration("How long the card stays on file.", "365d")),
+        ],
+    )
+}
+
+fn debit() -> Value {
+    let notice = map(
+        "What goes before an amount that is not the one that was charged last.",
+        vec![
+            ("over", MUST, name("The channel, from `uses`.", "texts")),
+            ("to", MUST, field("The field with the address.", "customer.mobile")),
+            ("template", MUST, name("The message; it names the amount.", "new-amount")),
+            ("before", MUST, duration("How long the customer has until the charge.", "10d")),
+        ],
+    );
+    map(
+        "Charge the card on file while the customer is not there.",
+        vec![
+            id(),
+            ("amount", MUST, field("A money field.", "instalment.amount")),
+            ("through", MUST, name("The gateway, from `uses`.", "cards")),
+            ("notice", MUST, notice),
+            ("undo", MUST, undo()),
         ],
     )
 }

@@ -2,9 +2,9 @@
 //! all mistakes are told at once.
 
 use super::{
-    Approve, Ask, CALL_CLASSES, Call, Capture, Choose, Communicate, Disclose, ForEach, Kind, Link, MAX_ANSWERS,
+    Approve, Ask, CALL_CLASSES, Call, Capture, Choose, Communicate, Debit, Disclose, ForEach, Kind, Link, MAX_ANSWERS,
     MAX_AT_ONCE, MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES, MAX_WAIT,
-    MAX_WAYS, MAX_WITH, Offer, OnPage, Parallel, Pay, Step, Verify, Wait, When,
+    MAX_WAYS, MAX_WITH, Notice, Offer, OnPage, Parallel, Pay, Step, Verify, Wait, When,
 };
 use crate::dictionary::{Level, word};
 use crate::plan::Every;
@@ -56,6 +56,7 @@ impl Taken<'_> {
             "communicate" => communicate(&body),
             "pay" => pay(self.reader, &body),
             "capture" => capture(&body),
+            "debit" => debit(self.reader, &body),
             "call" => call(self.reader, &body),
             "wait" => pause(&body),
             "ask" => ask(self.reader, &body),
@@ -281,16 +282,34 @@ fn pay(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
     let by = keys.required("by").one_of(&["link"]);
     let through = name(&keys.required("through"));
     let page = on_page(&keys, keys.optional("step-up"));
-    let undo = keys.optional("undo");
-    if let (false, Some(span)) = (undo.is_given(), keys.span()) {
-        let message = "a `pay` step says how the money is given back, or why never";
-        let help = "add `undo: { none: \"who decides, and why no workflow does\" }`";
-        reader.report(Diagnostic::new(code::MISSING_KEY, message).at(span).help(help));
-    }
-    let undo = undo.map(&["none"]).required("none").text();
+    let undo = undo(reader, &keys, "pay");
     by?;
     let kind = Kind::Pay(Pay { amount: amount?, through: through?, page: page?, undo: undo? });
     Some(Step { id: id?, kind })
+}
+
+/// How the money of a step is given back.
+fn undo(reader: &Reader, keys: &Fields<'_, '_>, kind: &str) -> Option<Spanned<String>> {
+    let undo = keys.optional("undo");
+    if let (false, Some(span)) = (undo.is_given(), keys.span()) {
+        let message = format!("a `{kind}` step says how the money is given back, or why never");
+        let help = "add `undo: { none: \"who decides, and why no workflow does\" }`";
+        reader.report(Diagnostic::new(code::MISSING_KEY, message).at(span).help(help));
+    }
+    undo.map(&["none"]).required("none").text()
+}
+
+fn debit(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "amount", "through", "notice", "undo"]);
+    let id = name(&keys.required("id"));
+    let amount = keys.required("amount").text();
+    let through = name(&keys.required("through"));
+    let notice = keys.required("notice").map(&["over", "to", "template", "before"]);
+    let (over, to) = (name(&notice.required("over")), notice.required("to").text());
+    let (template, before) = (name(&notice.required("template")), wait(&notice.required("before")));
+    let undo = undo(reader, &keys, "debit");
+    let notice = Notice { over: over?, to: to?, template: template?, before: before? };
+    Some(Step { id: id?, kind: Kind::Debit(Debit { amount: amount?, through: through?, notice, undo: undo? }) })
 }
 
 fn capture(body: &Item<'_, '_>) -> Option<Step> {

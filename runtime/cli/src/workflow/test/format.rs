@@ -84,8 +84,8 @@ pub enum Act {
     Wait(i64),
     /// `text: STOP`: the customer writes to us.
     Text(String),
-    /// `customer: {…}`: what is on file for contact rules changes.
-    Customer(Box<CustomerState>),
+    /// `customer: {…}`: what is on file changes, its fields with it.
+    Customer(Box<CustomerState>, BTreeMap<String, String>),
 }
 
 impl Act {
@@ -344,7 +344,8 @@ impl Reading<'_> {
             "text" => Act::Text(body.text()?.value),
             "customer" => {
                 let now = given.now.as_ref().map_or(0, |now| now.at);
-                Act::Customer(Box::new(self.customer(&body).over(given).customer(now)))
+                let changed = self.customer(&body).over(given);
+                Act::Customer(Box::new(changed.customer(now)), changed.fields)
             }
             other => {
                 let message = format!("nobody can do `{other}` in a story");

@@ -90,8 +90,9 @@ async fn perform(
             stage.text(id, &story.cast, words).await?;
             return Ok(Ok(()));
         }
-        Act::Customer(state) => {
-            let cast = Cast { customer: (**state).clone(), ..story.cast.clone() };
+        Act::Customer(state, fields) => {
+            let sender = story.cast.sender.clone();
+            let cast = Cast { sender, customer: (**state).clone(), fields: fields.clone() };
             stage.customer(CUSTOMER, &cast).await?;
             return Ok(Ok(()));
         }
@@ -112,7 +113,7 @@ async fn perform(
         Act::Offer(accepted) => stage.answer(id, &run, accepted).await?,
         Act::Link => stage.open_link(id, &run).await?,
         Act::Card => stage.enter_card(id, &run).await?,
-        Act::Wait(_) | Act::Text(_) | Act::Customer(_) => {}
+        Act::Wait(_) | Act::Text(_) | Act::Customer(..) => {}
     }
     Ok(Ok(()))
 }

@@ -99,6 +99,11 @@ pub(super) fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -
             // A declined card brings the customer back to the page that asked who it is.
             if exit == Exit::Declined { 0 } else { link() }
         }
+        (Op::Debit { .. }, Exit::Done) => {
+            after.paid.insert(node.step.clone());
+            0
+        }
+        (Op::Debit { .. } | Op::Changed { .. } | Op::Remember { .. }, _) => 0,
         (Op::Validate { .. }, exit) => {
             after.card = false;
             after.validated = exit == Exit::Done;

@@ -51,7 +51,7 @@ stories:
     assert_eq!(story.cast.fields["patient.mobile"], "+13125550142");
     assert_eq!((story.cast.customer.zones.len(), story.cast.customer.consents.len()), (1, 0));
     assert_eq!(story.vendors["brightline-sim"], [Reply::Does]);
-    let Act::Customer(later) = &story.when[1].value else { panic!("{:?}", story.when) };
+    let Act::Customer(later, _) = &story.when[1].value else { panic!("{:?}", story.when) };
     assert_eq!((later.flags.as_slice(), later.zones.len()), (["opted-out".to_owned()].as_slice(), 1));
 }
 
