@@ -258,7 +258,7 @@ impl Engine {
                     return Ok(None);
                 }
                 if let Op::Debit { amount, .. } = &node.op {
-                    return self.debit(definition, turn, node, effect, amount).await.map(Some);
+                    return Box::pin(self.debit(definition, turn, node, effect, amount)).await.map(Some);
                 }
                 let Op::Send { to, .. } = &node.op else { return Ok(None) };
                 let to = self.field_at(definition, &turn.run, node, to).await?;
@@ -290,7 +290,7 @@ impl Engine {
         amount: &Amount,
     ) -> Result<Option<(Payload, Vec<Commitment>)>, EngineError> {
         let Some(card) = self.captured(definition, turn, node, effect).await? else { return Ok(None) };
-        self.of_money(definition, turn, node, effect, amount, card).await.map(Some)
+        Box::pin(self.of_money(definition, turn, node, effect, amount, card)).await.map(Some)
     }
 
     /// The card on file, without its security code, which nobody kept.

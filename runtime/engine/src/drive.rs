@@ -150,8 +150,8 @@ impl Engine {
                 Next::Disclose(node) => self.disclose(&definition, &mut turn, &node).await?,
                 Next::Decide(node) => self.decide_way(&definition, &mut turn, &node).await?,
                 Next::Offer(node) => self.offer(&mut turn, &node).await?,
-                Next::Keep(node) => self.keep(&definition, &mut turn, &node).await?,
-                Next::Remember(node) => self.keep_amount(&definition, &mut turn, &node).await?,
+                Next::Keep(node) => Box::pin(self.keep(&definition, &mut turn, &node)).await?,
+                Next::Remember(node) => Box::pin(self.keep_amount(&definition, &mut turn, &node)).await?,
                 Next::Count(node) => {
                     let count = self.inner.values.items(&turn.run, &node).await?;
                     turn.add(&Who::host(), now, decide::forked(plan, &node, count))?;
@@ -331,7 +331,7 @@ impl Engine {
         }
         let now = self.now();
         if let Op::Debit { amount, .. } = &node.op {
-            let amount = self.amount_hash(&turn.run, amount).await?;
+            let amount = Box::pin(self.amount_hash(&turn.run, amount)).await?;
             customer = customer.before_debit(&amount, now);
         }
         let contact = Contact::new(purpose, channel, now, &customer);
@@ -386,7 +386,7 @@ impl Engine {
     /// Asks a node's condition. Its values are opened for as long as that takes.
     async fn decide_way(&self, definition: &Definition, turn: &mut Turn, node: &Node) -> Result<(), EngineError> {
         if let Op::Changed { amount } = &node.op {
-            return self.has_changed(definition, turn, node, amount).await;
+            return Box::pin(self.has_changed(definition, turn, node, amount)).await;
         }
         let Op::When { condition } = &node.op else { return Ok(()) };
         let (mut given, mut accesses) = (BTreeMap::new(), Vec::new());

@@ -12,14 +12,14 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use selvedge_engine::access::ACCESS;
 use selvedge_engine::inbound::{CONFIRMS, HELPS};
-use selvedge_engine::ports::store::{Customers, RunId};
+use selvedge_engine::ports::store::{Customers, RunId, Safe};
 use selvedge_engine::ports::*;
 use selvedge_engine::run::Phase;
 use selvedge_engine::{Engine, Parts, Settings, Who};
-use selvedge_policy::{Consent, CustomerState, Given, OptOut, ZoneEvidence};
+use selvedge_policy::{Consent, CustomerState, DEBIT, Given, Method, OptOut, ZoneEvidence};
 use selvedge_record::{Event, LogKey};
 use selvedge_store::SqliteStore;
-use selvedge_vault::{MasterKey, Vault};
+use selvedge_vault::{MasterKey, Scope, Vault, WrappedKey};
 use selvedge_workflow::dictionary::Dictionary;
 use selvedge_workflow::{ConnectorFacts, ConnectorKind, DICTIONARY, Files};
 use tokio::runtime::Handle;
@@ -40,6 +40,24 @@ uses: { texts: brightline-sms }
 steps:
   - communicate: { id: reminder, over: texts, to: patient.mobile, template: reminder }
 ";
+
+const INSTALMENT: &str = "\
+workflow: instalment
+title: A card on file is charged
+purpose: billing
+starts: call
+uses: { texts: brightline-sms, cards: northgate-cards }
+steps:
+  - debit:
+      id: due
+      amount: instalment.amount
+      through: cards
+      notice: { over: texts, to: patient.mobile, template: new-amount, before: 1h }
+      undo: { none: a person decides }
+";
+/// What stands for the card on file, and the interaction that it was given in.
+const TOKEN: &str = "tok_1";
+const GIVEN_IN: &str = "int_given";
 
 struct Hand(AtomicI64);
 
@@ -84,7 +102,8 @@ fn seen<T>(result: Result<T, Failure>) -> Observed<T> {
 #[async_trait]
 impl Connectors for Phone {
     fn digests(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([("brightline-sms".into(), format!("sha256:{}", "0".repeat(64)))])
+        let digest = || format!("sha256:{}", "0".repeat(64));
+        ["brightline-sms", "northgate-cards"].map(|name| (name.to_owned(), digest())).into()
     }
     async fn send(&self, call: &Call, _: Field, _: Field) -> Observed<String> {
         if self.busy.load(Ordering::SeqCst) {
@@ -99,8 +118,10 @@ impl Connectors for Phone {
     async fn validate(&self, _: &Call, _: CardFields) -> Observed<Validity> {
         unreachable!()
     }
-    async fn charge(&self, _: &Call, _: i64, _: &str, _: CardFields) -> Observed<Charged> {
-        unreachable!()
+    async fn charge(&self, _: &Call, minor: i64, _: &str, card: CardFields) -> Observed<Charged> {
+        assert!(card.code.is_none(), "nobody kept it");
+        self.sent.lock().unwrap().push(format!("charge of {minor}"));
+        seen(Ok(Charged::Paid("ch_1".into())))
     }
     async fn perform(&self, _: &Call, _: &str, _: Vec<(String, Field)>) -> Observed<String> {
         unreachable!()
@@ -126,6 +147,7 @@ struct World {
     chance: Arc<Chance>,
     phone: Arc<Phone>,
     store: SqliteStore,
+    vault: Arc<Vault>,
     dictionary: Dictionary,
     folder: tempfile::TempDir,
 }
@@ -139,12 +161,13 @@ async fn world() -> World {
     let files = files();
     let opt_out = OptOut::load("policies/opt-out.yaml", &files["policies/opt-out.yaml"]).unwrap();
     let keys = folder.path().join("keys");
+    let vault = Arc::new(Vault::new(MasterKey::load_or_create(&keys, &|out| out.fill(7)).unwrap()));
     let engine = Engine::new(Parts {
         store: Arc::new(store.clone()),
         connectors: phone.clone(),
         clock: clock.clone(),
         random: chance.clone(),
-        vault: Arc::new(Vault::new(MasterKey::load_or_create(&keys, &|out| out.fill(7)).unwrap())),
+        vault: vault.clone(),
         log_key: Arc::new(LogKey::from_seed("selvedge.log/test", &[7; 32]).unwrap()),
         settings: Settings {
             sender: ["name", "phone"].map(|it| (format!("sender.{it}"), format!("Riverside {it}"))).into(),
@@ -161,13 +184,22 @@ async fn world() -> World {
         effects: [("send", "idempotent"), ("lookup", "pure")].map(|(f, c)| (f.to_owned(), c.to_owned())).into(),
         grant_file: "grants/brightline-sms.yaml".into(),
     };
-    let connectors = BTreeMap::from([("brightline-sms".to_owned(), texts)]);
-    for workflow in [CONFIRMS, HELPS, "reminder"] {
+    let cards = ConnectorFacts {
+        kind: ConnectorKind::Gateway,
+        vendor: "Northgate".into(),
+        fields: ["card.number", "card.expiry-month", "card.expiry-year"].map(str::to_owned).into(),
+        purposes: BTreeSet::from(["billing".into()]),
+        effects: [("charge", "reconcile"), ("lookup", "pure")].map(|(f, c)| (f.to_owned(), c.to_owned())).into(),
+        grant_file: "grants/northgate-cards.yaml".into(),
+        ..texts.clone()
+    };
+    let connectors = BTreeMap::from([("brightline-sms".to_owned(), texts), ("northgate-cards".to_owned(), cards)]);
+    for workflow in [CONFIRMS, HELPS, "reminder", "instalment"] {
         let published = engine.publish(TENANT, &files, workflow, &connectors).await.unwrap();
         published.unwrap_or_else(|found| panic!("{found:?}"));
     }
     let dictionary = Dictionary::read(DICTIONARY, &files[DICTIONARY]).unwrap();
-    let world = World { engine, clock, chance, phone, store, dictionary, folder };
+    let world = World { engine, clock, chance, phone, store, vault, dictionary, folder };
     world.import(ADA).await;
     world
 }
@@ -192,6 +224,9 @@ fn files() -> Files {
     files.insert("reminder/workflow.yaml".into(), REMINDER.into());
     let text = "{{ sender.name }}: your bill is due. Reply STOP to end texts.";
     files.insert("reminder/templates/reminder.sms.txt".into(), text.into());
+    files.insert("instalment/workflow.yaml".into(), INSTALMENT.into());
+    let text = "{{ sender.name }}: {{ instalment.amount }} is charged in 10 days. Reply STOP to end texts.";
+    files.insert("instalment/templates/new-amount.sms.txt".into(), text.into());
     files
 }
 
@@ -213,8 +248,38 @@ impl World {
             jurisdictions: vec!["US".into(), "US-IL".into()],
             ..CustomerState::default()
         };
-        let mobile = [("patient.mobile".to_owned(), SecretString::from("+1 (312) 555-0142"))];
-        self.engine.put_customer(&self.dictionary, TENANT, customer, &state, &mobile).await.unwrap();
+        let fields =
+            [("patient.mobile", "+1 (312) 555-0142"), ("instalment.amount", r#"{"minor":4000,"currency":"USD"}"#)];
+        let fields = fields.map(|(path, value)| (path.to_owned(), SecretString::from(value)));
+        self.engine.put_customer(&self.dictionary, TENANT, customer, &state, &fields).await.unwrap();
+    }
+
+    /// Ada let us charge a card, which was charged $40.00 last.
+    async fn put_on_file(&self) {
+        let scope = Scope { tenant: TENANT.into(), subject: GIVEN_IN.into(), class: "PAN".into() };
+        let WrappedKey(wrapped) = self.vault.new_data_key(&scope, [1; 32], [1; 12]);
+        let wrapped = WrappedKey(self.store.data_key(TENANT, GIVEN_IN, "PAN", &wrapped).await.unwrap());
+        let card = br#"{"number":"4242424242424242","month":"12","year":"2031"}"#;
+        let blob = self.vault.unwrap(&scope, &wrapped).unwrap().seal(TOKEN, card, [2; 12]);
+        self.store.put_card(TENANT, TOKEN, &blob, 0).await.unwrap();
+
+        let row = self.store.customer(TENANT, ADA).await.unwrap().unwrap();
+        let mut state: CustomerState = serde_json::from_str(&row.state).unwrap();
+        let (token, given_in) = (TOKEN.to_owned(), GIVEN_IN.to_owned());
+        let charged = Some(self.vault.amount_hash(TENANT, ADA, 4000, "USD"));
+        state.method = Some(Method { token, given_in, until: i64::MAX, charged, ..Method::default() });
+        let (purpose, channel, given) = ("billing".into(), DEBIT.into(), Given::Written);
+        state.consents.push(Consent { purpose, channel, given, granted: true, ..Consent::default() });
+        let state = serde_json::to_string(&state).unwrap();
+        self.store.put_customer(TENANT, ADA, Some(row.version), &state, &[]).await.unwrap();
+    }
+
+    /// An instalment falls due, as far as it goes by itself.
+    async fn falls_due(&self) -> RunId {
+        let who = Who { actor: "person:maria".into(), ..Who::default() };
+        let id = self.engine.open(TENANT, "instalment", ADA, "call", &who).await.unwrap();
+        self.engine.settle(&id).await.unwrap();
+        id
     }
 
     /// Somebody queues a reminder, as far as it goes by itself.
@@ -306,6 +371,43 @@ async fn a_stop_between_the_decision_and_the_intent_voids_the_message() {
     assert!(world.chance.meanwhile.lock().unwrap().is_none(), "it did happen meanwhile");
     assert_eq!(world.got(), ["opt-out"]);
     let told = world.kinds(&reminder).await;
+    assert!(!told.contains(&"effect.intended".into()), "{told:?}");
+    assert!(told.ends_with(&["contact.decided".into(), "interaction.closed".into()]), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_amount_is_charged_to_the_card_on_file_until_the_customer_ends_payments() {
+    let world = world().await;
+    world.put_on_file().await;
+    world.falls_due().await;
+    assert_eq!(world.got(), ["charge of 4000"], "at night too");
+    world.text("evt_1", MOBILE, "STOP PAYMENTS").await;
+    world.falls_due().await;
+    assert_eq!(world.got(), ["charge of 4000"]);
+    let state = world.store.customer(TENANT, ADA).await.unwrap().unwrap().state;
+    let state: CustomerState = serde_json::from_str(&state).unwrap();
+    assert!(state.refuses_all(DEBIT) && !state.refuses_all("sms"), "texts go on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_of_payments_between_the_decision_and_the_intent_voids_the_charge() {
+    let world = world().await;
+    world.put_on_file().await;
+    let engine = world.engine.clone();
+    // The rules have said yes, and the amount is being sealed.
+    let meanwhile = move || {
+        block_in_place(|| Handle::current().block_on(tell(&engine, "evt_1", MOBILE, "please stop charging my card")));
+    };
+    let who = Who { actor: "person:maria".into(), ..Who::default() };
+    let due = world.engine.open(TENANT, "instalment", ADA, "call", &who).await.unwrap();
+    *world.chance.meanwhile.lock().unwrap() = Some(Box::new(meanwhile));
+
+    world.settle().await;
+    world.settle().await;
+
+    assert!(world.chance.meanwhile.lock().unwrap().is_none(), "it did happen meanwhile");
+    assert_eq!(world.got(), [""; 0]);
+    let told = world.kinds(&due).await;
     assert!(!told.contains(&"effect.intended".into()), "{told:?}");
     assert!(told.ends_with(&["contact.decided".into(), "interaction.closed".into()]), "{told:?}");
 }
