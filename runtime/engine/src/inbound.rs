@@ -115,8 +115,7 @@ impl Engine {
         // Who said stop before was told so before: nothing follows the confirmation (CTIA 5.1.3).
         let told = match read.text.means {
             Means::OptOut => state.refuses_all(&read.text.channel),
-            // Who let nobody charge anything has nothing to be told.
-            Means::StopPayments => !state.consents.iter().any(|c| c.channel == DEBIT) || state.refuses_all(DEBIT),
+            Means::StopPayments => state.refuses_all(DEBIT),
             _ => false,
         };
         let wanted = answered && !told;
@@ -216,8 +215,7 @@ fn note(state: &mut CustomerState, read: &Read, interaction: &str, at: Micros) {
     let what = match text.means {
         Means::OptOut if state.refuses_all(&text.channel) => return,
         Means::OptOut => "opt-out",
-        // It ends no texts and asks for none.
-        Means::StopPayments => return,
+        // It ends no texts, and is answered as a question is.
         _ => "help-request",
     };
     state.notes.retain(|note| note.what != what);
