@@ -4,15 +4,18 @@
 //! The main path: [`demo`] plays the story in a data folder of the test's own, and [`Told`] is what it printed.
 //! Read `tests/faults.rs` first: each fault of a vendor in three lines.
 //!
-//! Absent on purpose: any of the product's rooms as a dependency, so that a test can only see what a user sees.
+//! Absent on purpose: any of the product's rooms as a dependency, so that a test can only see what a user sees. The
+//! vendors' doubles are none: they are somebody else's machines.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
 
 pub mod http;
+pub mod node;
 pub mod on_file;
 pub mod served;
 
 use std::ffi::OsStr;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -49,6 +52,14 @@ fn build() -> PathBuf {
 /// A data folder of the test's own, gone at its end.
 pub fn folder() -> TempDir {
     tempfile::Builder::new().prefix("selvedge-test-").tempdir().unwrap()
+}
+
+/// The project's layout, with definitions that a test may change; the connectors are those of the checkout, built already.
+pub fn project() -> TempDir {
+    let project = folder();
+    copy(&home().join("workflows"), &project.path().join("workflows"));
+    symlink(home().canonicalize().unwrap().join("plugins"), project.path().join("plugins")).unwrap();
+    project
 }
 
 /// `selvedge …`, to be run in the checkout.

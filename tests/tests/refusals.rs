@@ -5,11 +5,10 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
-use selvedge_tests::{REFUSED, binary, copy, demo, demo_command, folder, home, orders, selvedge, text};
+use selvedge_tests::{REFUSED, command, copy, demo, demo_command, folder, home, orders, project, selvedge, text};
 use tempfile::TempDir;
 
 /// A copy of the story's workflow after a change, in a folder of the same name.
@@ -177,9 +176,7 @@ fn a_second_node_in_the_same_folder_is_kept_out() {
 
 /// The project's layout with a grants file after a change; the connectors are those of the checkout, built already.
 fn with_grant(connector: &str, change: impl Fn(&str) -> String) -> TempDir {
-    let project = folder();
-    copy(&home().join("workflows"), &project.path().join("workflows"));
-    symlink(home().canonicalize().unwrap().join("plugins"), project.path().join("plugins")).unwrap();
+    let project = project();
     let file = project.path().join(format!("workflows/grants/{connector}.yaml"));
     let (before, after) = (std::fs::read_to_string(&file).unwrap(), change(&std::fs::read_to_string(&file).unwrap()));
     assert_ne!(before, after, "nothing was taken away");
@@ -189,8 +186,8 @@ fn with_grant(connector: &str, change: impl Fn(&str) -> String) -> TempDir {
 
 fn run_in(project: &TempDir, args: &[&str]) -> Output {
     let data = project.path().join("data");
-    let mut command = Command::new(binary());
-    command.args(args).current_dir(project.path()).env("NO_COLOR", "1").stdin(Stdio::null());
+    let mut command = command(args);
+    command.current_dir(project.path());
     if args[0] == "demo" {
         command.arg("--data").arg(data);
     }

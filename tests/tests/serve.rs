@@ -2,42 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
 
-use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
 
-use selvedge_tests::{command, folder, home, http, selvedge, text};
+use selvedge_tests::node::{Database, NOBODY, Node, beside, settle};
+use selvedge_tests::{command, folder, selvedge, text};
 use serde_json::Value;
-
-const SETTINGS: &str = "\
-tenant: riverside
-public_url: https://pay.example.org
-sender:
-  sender.name: Riverside Clinic
-  sender.phone: 312-555-0100
-connections:
-";
-
-/// A data folder with settings for the vendors that the first-party connectors are granted.
-fn settle(data: &Path) {
-    let connection = |name: &str| {
-        format!(
-            "  {name}:\n    base_url: https://vendor.invalid\n    credential_file: secret\n    webhook_secret_file: secret\n"
-        )
-    };
-    let mut names = BTreeSet::new();
-    for grant in std::fs::read_dir(home().join("workflows/grants")).unwrap() {
-        let text = std::fs::read_to_string(grant.unwrap().path()).unwrap();
-        let granted = text.split("\nconnections:\n").nth(1).unwrap_or_default().lines();
-        names.extend(granted.filter_map(|line| Some(line.strip_prefix("  ")?.strip_suffix(':')?.to_owned())));
-    }
-    // What is indented further is no name.
-    let connections: String = names.iter().filter(|name| !name.starts_with(' ')).map(|name| connection(name)).collect();
-    let settings = SETTINGS.to_owned() + &connections;
-    std::fs::write(data.join("node.yaml"), settings).unwrap();
-    std::fs::write(data.join("secret"), "sesame").unwrap();
-}
 
 fn refused(args: &[&str], code: &str) -> String {
     let output = selvedge(args);
@@ -58,7 +27,7 @@ fn a_node_that_was_told_nothing_is_c932() {
 #[test]
 fn an_address_that_is_none_is_s609_and_a_database_that_is_away_is_s610() {
     let data = folder();
-    settle(data.path());
+    settle(data.path(), NOBODY);
     let serve = ["serve", "--listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap(), "--database"];
     let with = |url| [&serve[..], &[url]].concat();
     refused(&with("postgres://clinic:sesame@db"), "S609");
@@ -69,55 +38,9 @@ fn an_address_that_is_none_is_s609_and_a_database_that_is_away_is_s610() {
 #[test]
 fn an_address_that_is_taken_is_c931() {
     let (data, taken) = (folder(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    settle(data.path());
+    settle(data.path(), NOBODY);
     let address = taken.local_addr().unwrap().to_string();
     refused(&["serve", "--data", data.path().to_str().unwrap(), "--listen", &address], "C931");
-}
-
-/// A node at work, and what it says.
-struct Node {
-    process: Child,
-    http: http::Node,
-}
-
-impl Node {
-    fn start(data: &Path, database: Option<&str>) -> Node {
-        let mut command = command(["serve", "--listen", "127.0.0.1:0", "--data"]);
-        command.arg(data);
-        // As an operator would: not where others can read it.
-        database.inspect(|url| {
-            command.env("SELVEDGE_DATABASE", url);
-        });
-        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let mut said = Vec::new();
-        let address = lines.by_ref().find_map(|line| {
-            said.push(line.clone());
-            line.strip_prefix("listening on http://").map(str::to_owned)
-        });
-        let address = address.unwrap_or_else(|| panic!("it does not listen: {}", said.join("\n")));
-        std::thread::spawn(move || lines.for_each(drop));
-        Node { process, http: http::Node { address } }
-    }
-
-    fn health(&self) -> u16 {
-        self.http.get("/health", &[]).status
-    }
-
-    /// Told to end, it ends well.
-    fn end(mut self) {
-        assert!(Command::new("kill").arg(self.process.id().to_string()).status().unwrap().success());
-        assert!(self.process.wait().unwrap().success());
-    }
-}
-
-/// `selvedge …` beside a node, which must do it; what it prints.
-fn beside(data: &Path, database: Option<&str>, args: &[&str]) -> String {
-    let mut command = command(args);
-    command.arg("--data").arg(data).envs(database.map(|url| ("SELVEDGE_DATABASE", url)));
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
 }
 
 const CUSTOMERS: &str = "\
@@ -128,7 +51,7 @@ c_bo,Bo Example,+13125550143,\"$1,020.00\",2026-10,America/Chicago,US US-IL,,,
 
 /// What a stranger does on the first day, without the demonstration.
 fn the_first_day(data: &Path, database: Option<&str>) {
-    settle(data);
+    settle(data, NOBODY);
     let (file, token) = (data.join("customers.csv"), data.join("token"));
     std::fs::write(&file, CUSTOMERS).unwrap();
     let import = ["customer", "import", file.to_str().unwrap()];
@@ -226,13 +149,13 @@ fn the_first_day_on_sqlite() {
 
 #[test]
 fn the_first_day_over_a_database() {
-    the_first_day(folder().path(), Some(&Server::start().url()));
+    the_first_day(folder().path(), Some(&Database::start().url()));
 }
 
 #[test]
 fn a_file_with_bad_lines_imports_nobody_and_shows_no_value() {
     let data = folder();
-    settle(data.path());
+    settle(data.path(), NOBODY);
     let (file, data) = (data.path().join("customers.csv"), data.path().to_str().unwrap());
     std::fs::write(&file, format!("{CUSTOMERS}c_cy,Cy Example,312-555-0144,98.76,,,,,,\n")).unwrap();
     let said = refused(&["customer", "import", file.to_str().unwrap(), "--data", data], "C940");
@@ -247,7 +170,7 @@ fn a_file_with_bad_lines_imports_nobody_and_shows_no_value() {
 fn a_token_is_for_its_owner_and_for_a_function_that_exists() {
     use std::os::unix::fs::PermissionsExt;
     let data = folder();
-    settle(data.path());
+    settle(data.path(), NOBODY);
     let (token, data) = (data.path().join("token"), data.path().to_str().unwrap());
     let sign_in = |function| ["staff", "sign-in", "maria", "--data", data, "--function", function];
     refused(&sign_in("biling-agent"), "C942");
@@ -259,18 +182,10 @@ fn a_token_is_for_its_owner_and_for_a_function_that_exists() {
     assert_eq!(shown.trim().len(), 64, "{shown}");
 }
 
-/// A test that ends early leaves no node behind.
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 #[test]
 fn a_node_serves_on_sqlite_until_it_is_told_to_end() {
     let data = folder();
-    settle(data.path());
+    settle(data.path(), NOBODY);
     for _ in 0..2 {
         let node = Node::start(data.path(), None);
         assert_eq!(node.health(), 200);
@@ -278,35 +193,11 @@ fn a_node_serves_on_sqlite_until_it_is_told_to_end() {
     }
 }
 
-/// A PostgreSQL for as long as this lives.
-struct Server {
-    /// It ends when this closes.
-    _stdin: ChildStdin,
-    _running: Child,
-    folder: String,
-}
-
-impl Server {
-    fn start() -> Server {
-        let mut process =
-            Command::new(home().join("tests/postgres")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut folder = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut folder).unwrap();
-        assert!(!folder.is_empty(), "PostgreSQL did not start");
-        let stdin = process.stdin.take().unwrap();
-        Server { _stdin: stdin, _running: process, folder: folder.trim().to_owned() }
-    }
-
-    fn url(&self) -> String {
-        format!("postgres://selvedge@{}/postgres", self.folder.replace('/', "%2F"))
-    }
-}
-
 #[test]
 fn nodes_share_a_database() {
-    let (server, data) = (Server::start(), folder());
+    let (server, data) = (Database::start(), folder());
     let url = server.url();
-    settle(data.path());
+    settle(data.path(), NOBODY);
     let (one, other) = (Node::start(data.path(), Some(&url)), Node::start(data.path(), Some(&url)));
     assert_eq!((one.health(), other.health()), (200, 200));
     one.end();
