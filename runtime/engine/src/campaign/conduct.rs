@@ -178,12 +178,13 @@ impl Engine {
 
     /// When nobody is left on the list and nothing is open, it is over; a stopped one when nothing is open.
     async fn finish(&self, tenant: &str, campaign: &Campaign) -> Result<(), EngineError> {
-        let progress = self.store().progress(tenant, &campaign.name).await?;
-        if progress.open + progress.waiting > 0 {
+        let remaining = self.store().remaining(tenant, &campaign.name).await?;
+        if remaining.open {
             return Ok(());
         }
         match campaign.stage {
-            Stage::Going if progress.queued == 0 => {
+            Stage::Going if !remaining.queued => {
+                let progress = self.store().progress(tenant, &campaign.name).await?;
                 let fact =
                     CampaignFact::Finished { done: progress.done, refused: progress.refused, failed: progress.failed };
                 if self.add_at(&record_of(tenant, &campaign.name), &Who::host(), &fact, campaign.length).await? {

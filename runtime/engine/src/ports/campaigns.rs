@@ -66,6 +66,15 @@ impl Became {
     }
 }
 
+/// What is left of a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// Somebody is on the list.
+    pub queued: bool,
+    /// Somebody was taken up.
+    pub open: bool,
+}
+
 /// How far a campaign came, in customers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Progress {
@@ -122,7 +131,10 @@ pub trait Campaigns: Send + Sync {
     async fn ended(&self, tenant: &str, campaign: &str, limit: u32) -> Result<Vec<Enlisted>, StoreError>;
     /// Keeps what became of customers who were taken up; one of whom it is known already stays as they are.
     async fn settle(&self, tenant: &str, campaign: &str, became: &[(String, Became)]) -> Result<(), StoreError>;
-    /// How far it came.
+    /// Whether anybody is on the list still, and whether anybody was taken up of whom nobody has said what became.
+    /// Costs the same however long the list is.
+    async fn remaining(&self, tenant: &str, campaign: &str) -> Result<Remaining, StoreError>;
+    /// How far it came: every row of the list is counted.
     async fn progress(&self, tenant: &str, campaign: &str) -> Result<Progress, StoreError>;
     /// Nothing is left to do for it.
     async fn close_campaign(&self, tenant: &str, campaign: &str) -> Result<(), StoreError>;

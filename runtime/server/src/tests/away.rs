@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use selvedge_engine::StoreError;
-use selvedge_engine::ports::campaigns::{Became, Campaigns, Enlisted, Pace, Progress};
+use selvedge_engine::ports::campaigns::{Became, Campaigns, Enlisted, Pace, Progress, Remaining};
 use selvedge_engine::ports::store::*;
 use selvedge_engine::ports::*;
 use selvedge_policy::{Count, Tally};
@@ -180,6 +180,9 @@ impl Campaigns for Away {
         away()
     }
     async fn settle(&self, _: &str, _: &str, _: &[(String, Became)]) -> Result<(), StoreError> {
+        away()
+    }
+    async fn remaining(&self, _: &str, _: &str) -> Result<Remaining, StoreError> {
         away()
     }
     async fn progress(&self, _: &str, _: &str) -> Result<Progress, StoreError> {

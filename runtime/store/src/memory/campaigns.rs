@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
-use selvedge_engine::ports::campaigns::{Became, Campaigns, Enlisted, MINUTE, Pace, Progress, STRANDED};
+use selvedge_engine::ports::campaigns::{Became, Campaigns, Enlisted, MINUTE, Pace, Progress, Remaining, STRANDED};
 use selvedge_engine::ports::store::RunId;
 
 use super::{MemoryStore, Row, Tables, key};
@@ -103,6 +103,13 @@ impl Campaigns for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    async fn remaining(&self, tenant: &str, campaign: &str) -> Result<Remaining, StoreError> {
+        let tables = self.tables();
+        let list = tables.campaigns.get(&key(tenant, campaign));
+        let any = |state: &str| list.is_some_and(|list| list.customers.iter().any(|one| one.state == state));
+        Ok(Remaining { queued: any("queued"), open: any("open") })
     }
 
     async fn progress(&self, tenant: &str, campaign: &str) -> Result<Progress, StoreError> {

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
-use selvedge_engine::ports::campaigns::{Became, Campaigns, Enlisted, MINUTE, Pace, Progress, STRANDED};
+use selvedge_engine::ports::campaigns::{Became, Campaigns, Enlisted, MINUTE, Pace, Progress, Remaining, STRANDED};
 
 use super::{PostgresStore, unavailable};
 use crate::rows::{Cells, enlisted};
@@ -34,6 +34,9 @@ const SETTLE: &str = "UPDATE enlisted SET state = n.state, why = n.why, \
         taken = CASE WHEN n.state = 'queued' THEN NULL ELSE taken END \
     FROM unnest($3::text[], $4::text[], $5::text[]) AS n(customer, state, why) \
     WHERE enlisted.tenant = $1 AND enlisted.campaign = $2 AND enlisted.customer = n.customer AND enlisted.state = 'open'";
+const REMAINING: &str = "SELECT \
+    EXISTS (SELECT 1 FROM enlisted WHERE tenant = $1 AND campaign = $2 AND state = 'queued') AS queued, \
+    EXISTS (SELECT 1 FROM enlisted WHERE tenant = $1 AND campaign = $2 AND state = 'open') AS open";
 const PROGRESS: &str = "SELECT e.state, coalesce(NOT runs.busy, false) AS waits, count(*) AS customers \
     FROM enlisted AS e LEFT JOIN runs ON e.state = 'open' AND runs.tenant = e.tenant AND runs.interaction = e.interaction \
     WHERE e.tenant = $1 AND e.campaign = $2 GROUP BY 1, 2";
@@ -104,6 +107,12 @@ impl Campaigns for PostgresStore {
             .bind(became.iter().map(|(_, became)| became.kept().0).collect::<Vec<_>>())
             .bind(became.iter().map(|(_, became)| became.kept().1).collect::<Vec<_>>());
         query.execute(self.pool()).await.map(|_| ()).map_err(unavailable("keep what became of customers"))
+    }
+
+    async fn remaining(&self, tenant: &str, campaign: &str) -> Result<Remaining, StoreError> {
+        let row = sqlx::query(REMAINING).bind(tenant).bind(campaign).fetch_one(self.pool()).await;
+        let row = row.map_err(unavailable("look what is left of a campaign"))?;
+        Ok(Remaining { queued: row.flag("queued"), open: row.flag("open") })
     }
 
     async fn progress(&self, tenant: &str, campaign: &str) -> Result<Progress, StoreError> {

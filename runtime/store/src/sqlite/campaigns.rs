@@ -3,17 +3,31 @@
 use async_trait::async_trait;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
-use selvedge_engine::ports::campaigns::{Became, Campaigns, Enlisted, MINUTE, Pace, Progress, STRANDED};
+use selvedge_engine::ports::campaigns::{Became, Campaigns, Enlisted, MINUTE, Pace, Progress, Remaining, STRANDED};
 use sqlx::Row;
 
 use super::writer::Desk;
 use super::{SqliteStore, unavailable};
 use crate::rows::{Cells, enlisted};
 
+// Many customers come as one JSON text, so that a list is one statement.
+const ENLIST: &str = "INSERT INTO enlisted (tenant, campaign, customer, interaction) \
+    SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3) WHERE true ORDER BY key ON CONFLICT DO NOTHING";
+const SETTLE: &str = "UPDATE enlisted SET state = n.state, why = n.why, \
+        taken = CASE WHEN n.state = 'queued' THEN NULL ELSE taken END \
+    FROM (SELECT value ->> 0 AS customer, value ->> 1 AS state, value ->> 2 AS why FROM json_each(?3)) AS n \
+    WHERE enlisted.tenant = ?1 AND enlisted.campaign = ?2 AND enlisted.customer = n.customer AND enlisted.state = 'open'";
+
+const REMAINING: &str = "SELECT \
+    EXISTS (SELECT 1 FROM enlisted WHERE tenant = ?1 AND campaign = ?2 AND state = 'queued') AS queued, \
+    EXISTS (SELECT 1 FROM enlisted WHERE tenant = ?1 AND campaign = ?2 AND state = 'open') AS open";
+
 #[async_trait]
 impl Campaigns for SqliteStore {
     async fn enlist(&self, tenant: &str, campaign: &str, customers: &[Enlisted]) -> Result<(), StoreError> {
-        let (tenant, campaign, customers) = (tenant.to_owned(), campaign.to_owned(), customers.to_vec());
+        let listed: Vec<_> = customers.iter().map(|one| (&one.customer, &one.interaction)).collect();
+        let (tenant, campaign, listed) =
+            (tenant.to_owned(), campaign.to_owned(), serde_json::json!(listed).to_string());
         self.writer
             .run("keep a campaign's list", move |desk| {
                 Box::pin(async move {
@@ -21,13 +35,8 @@ impl Campaigns for SqliteStore {
                     let make = "INSERT INTO campaigns (tenant, campaign) VALUES (?, ?) ON CONFLICT DO NOTHING";
                     let make = sqlx::query(make).bind(&tenant).bind(&campaign);
                     make.execute(&mut desk.connection).await.map_err(no())?;
-                    for Enlisted { customer, interaction } in customers {
-                        let sql = "INSERT INTO enlisted (tenant, campaign, customer, interaction) VALUES (?, ?, ?, ?) \
-                                   ON CONFLICT DO NOTHING";
-                        let query = sqlx::query(sql).bind(&tenant).bind(&campaign).bind(customer).bind(interaction);
-                        query.execute(&mut desk.connection).await.map_err(no())?;
-                    }
-                    Ok(())
+                    let query = sqlx::query(ENLIST).bind(tenant).bind(campaign).bind(listed);
+                    query.execute(&mut desk.connection).await.map(|_| ()).map_err(no())
                 })
             })
             .await
@@ -77,24 +86,25 @@ impl Campaigns for SqliteStore {
         if became.is_empty() {
             return Ok(());
         }
-        let (tenant, campaign, became) = (tenant.to_owned(), campaign.to_owned(), became.to_vec());
+        let kept = became.iter().map(|(customer, became)| (customer, became.kept().0, became.kept().1));
+        let became: Vec<_> = kept.collect();
+        let (tenant, campaign, became) =
+            (tenant.to_owned(), campaign.to_owned(), serde_json::json!(became).to_string());
         self.writer
             .run("keep what became of customers", move |desk| {
                 Box::pin(async move {
-                    for (customer, became) in became {
-                        let (state, why) = became.kept();
-                        let sql = "UPDATE enlisted SET state = ?1, why = ?2, taken = CASE WHEN ?1 = 'queued' THEN NULL ELSE taken END \
-                                   WHERE tenant = ?3 AND campaign = ?4 AND customer = ?5 AND state = 'open'";
-                        let query = sqlx::query(sql).bind(state).bind(why).bind(&tenant).bind(&campaign).bind(customer);
-                        query
-                            .execute(&mut desk.connection)
-                            .await
-                            .map_err(unavailable("keep what became of customers"))?;
-                    }
-                    Ok(())
+                    let query = sqlx::query(SETTLE).bind(tenant).bind(campaign).bind(became);
+                    let done = query.execute(&mut desk.connection).await;
+                    done.map(|_| ()).map_err(unavailable("keep what became of customers"))
                 })
             })
             .await
+    }
+
+    async fn remaining(&self, tenant: &str, campaign: &str) -> Result<Remaining, StoreError> {
+        let row = sqlx::query(REMAINING).bind(tenant).bind(campaign).fetch_one(&self.read).await;
+        let row = row.map_err(unavailable("look what is left of a campaign"))?;
+        Ok(Remaining { queued: row.flag("queued"), open: row.flag("open") })
     }
 
     async fn progress(&self, tenant: &str, campaign: &str) -> Result<Progress, StoreError> {

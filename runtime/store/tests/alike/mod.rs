@@ -8,6 +8,7 @@ use crate::stories::support::{Author, Place, TENANT, link, sealed};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use selvedge_engine::StoreError;
+use selvedge_engine::ports::campaigns::{Became, Enlisted, Pace};
 use selvedge_engine::ports::store::*;
 use selvedge_store::{MemoryStore, SqliteStore};
 
@@ -15,6 +16,8 @@ use selvedge_store::{MemoryStore, SqliteStore};
 const FEW: usize = 3;
 /// The largest time.
 const LATEST: i64 = 40;
+/// A campaign's times are so much further apart: its minute and its stranded customers lie within them.
+const STRETCH: i64 = 2_500_000;
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -83,6 +86,34 @@ enum Act {
     EndSession {
         which: usize,
     },
+    /// Puts customers on the list of a campaign; the interaction of each is the run of the same number.
+    Enlist {
+        campaign: usize,
+        customers: Vec<usize>,
+    },
+    Take {
+        campaign: usize,
+        pace: Pace,
+        at: i64,
+        limit: u32,
+    },
+    /// Says of each customer what became of them, or nothing.
+    Settle {
+        campaign: usize,
+        became: [Option<u8>; FEW],
+    },
+    CloseCampaign {
+        campaign: usize,
+    },
+}
+
+fn became(drawn: u8) -> Became {
+    match drawn {
+        0 => Became::Queued,
+        1 => Became::Done,
+        2 => Became::Refused("tcpa.hours".into()),
+        _ => Became::Failed("it \"ended\" otherwise".into()),
+    }
 }
 
 /// What else a turn brings.
@@ -94,13 +125,22 @@ struct Extras {
     forgets: bool,
     /// Rests on a customer's state, and changes it or not.
     knows: Option<bool>,
+    /// The run is at its end.
+    over: bool,
 }
 
 fn act() -> impl Strategy<Value = Act> {
     let (few, at) = (0..FEW, 0..LATEST);
-    let extras = (0..3u32, any::<bool>(), any::<bool>(), any::<bool>(), proptest::option::of(any::<bool>()));
-    let extras =
-        extras.prop_map(|(answers, seals, links, forgets, knows)| Extras { answers, seals, links, forgets, knows });
+    let over = proptest::bool::weighted(0.2);
+    let extras = (0..3u32, any::<bool>(), any::<bool>(), any::<bool>(), proptest::option::of(any::<bool>()), over);
+    let extras = extras.prop_map(|(answers, seals, links, forgets, knows, over)| Extras {
+        answers,
+        seals,
+        links,
+        forgets,
+        knows,
+        over,
+    });
     let turn =
         (few.clone(), 0..3usize, 0..6usize, any::<bool>(), proptest::option::of(at.clone()), any::<bool>(), extras);
     let turn = turn.prop_map(|(run, events, behind, busy, wake, release, extras)| {
@@ -124,6 +164,22 @@ fn act() -> impl Strategy<Value = Act> {
         1 => few.clone().prop_map(|which| Act::Session { which }),
         1 => (few.clone(), at).prop_map(|(which, at)| Act::Touch { which, at }),
         1 => few.prop_map(|which| Act::EndSession { which }),
+        6 => campaign_act(),
+    ]
+}
+
+fn campaign_act() -> impl Strategy<Value = Act> {
+    let campaign = || 0..2usize;
+    let pace = (1..4u32, 1..4u32).prop_map(|(per_minute, at_once)| Pace { per_minute, at_once });
+    let became = || proptest::option::of(0..4u8);
+    prop_oneof![
+        3 => (campaign(), proptest::collection::vec(0..FEW, 0..4))
+            .prop_map(|(campaign, customers)| Act::Enlist { campaign, customers }),
+        5 => (campaign(), pace, 0..LATEST, 1..4u32)
+            .prop_map(|(campaign, pace, at, limit)| Act::Take { campaign, pace, at: at * STRETCH, limit }),
+        3 => (campaign(), [became(), became(), became()])
+            .prop_map(|(campaign, became)| Act::Settle { campaign, became }),
+        1 => campaign().prop_map(|campaign| Act::CloseCampaign { campaign }),
     ]
 }
 
@@ -169,7 +225,7 @@ impl<S: Store> Side<S> {
             Act::Turn { run, events, behind, busy, wake, release, extras } => {
                 let turn = self.turn(*run, *events, *behind, *extras).await;
                 let (opens, lease) = (turn.events.first().is_some_and(|event| event.seq == 0), turn.lease);
-                let summary = Summary { busy: *busy, wake: *wake, ..turn.summary.clone() };
+                let summary = Summary { busy: *busy, wake: *wake, over: extras.over, ..turn.summary.clone() };
                 let answer = self.store.commit(Commit { release: *release, summary, ..turn }).await;
                 if answer.is_ok() && opens {
                     self.given(*run, lease);
@@ -223,6 +279,18 @@ impl<S: Store> Side<S> {
             Act::Session { which } => told(&store.put_session(&name(*which), &session()).await),
             Act::Touch { which, at } => told(&store.touch_session(&name(*which), *at).await),
             Act::EndSession { which } => told(&store.end_session(&name(*which)).await),
+            Act::Enlist { campaign, customers } => {
+                let customers = customers.iter().map(|n| Enlisted { customer: name(*n), interaction: name(*n) });
+                told(&store.enlist(TENANT, &name(*campaign), &customers.collect::<Vec<_>>()).await)
+            }
+            Act::Take { campaign, pace, at, limit } => {
+                told(&store.take(TENANT, &name(*campaign), *pace, *at, *limit).await)
+            }
+            Act::Settle { campaign, became: drawn } => {
+                let told_of = drawn.iter().enumerate().filter_map(|(n, drawn)| Some((name(n), became((*drawn)?))));
+                told(&store.settle(TENANT, &name(*campaign), &told_of.collect::<Vec<_>>()).await)
+            }
+            Act::CloseCampaign { campaign } => told(&store.close_campaign(TENANT, &name(*campaign)).await),
         }
     }
 
@@ -261,7 +329,15 @@ impl<S: Store> Side<S> {
             told(&store.newest().await),
             told(&store.checkpoint_over(4).await),
             told(&store.open_interactions(TENANT, "c_ada").await),
+            told(&store.customers_after(TENANT, &name(0), 9).await),
+            told(&store.campaigns(TENANT, "", 9).await),
+            told(&store.going(TENANT).await),
         ];
+        for campaign in 0..2 {
+            seen.push(told(&store.progress(TENANT, &name(campaign)).await));
+            seen.push(told(&store.remaining(TENANT, &name(campaign)).await));
+            seen.push(told(&store.ended(TENANT, &name(campaign), 2).await));
+        }
         for run in 0..2 * FEW {
             let id = id(run);
             seen.push(told(&store.record(&id).await));
