@@ -157,7 +157,7 @@ async fn show(data: &Path, interaction: String, json: bool) -> miette::Result<Ex
     if let Some((by, reason)) = &run.paused {
         say!("  paused       by {by}: {reason}");
     }
-    if let Some(halt) = run.halted() {
+    for halt in run.halts() {
         say!("  stopped      by {} over {}, set by {}: {}", halt.switch, halt.scope, halt.by, halt.reason);
     }
     say!("  goes by      {}", run.controls);

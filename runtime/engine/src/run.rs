@@ -14,7 +14,7 @@ pub use self::cursor::{At, Branches, Cursor, Effect, Halt, Phase};
 use crate::error::EngineError;
 use crate::fact::{Commitment, Fact, Items, Moment};
 use crate::moving::Moved;
-use crate::ports::store::{RunId, Stored, Summary};
+use crate::ports::store::{BETWEEN, RunId, Stored, Summary};
 use crate::ports::{Finding, Micros, ReportStatus};
 
 /// An offered plan.
@@ -541,9 +541,15 @@ impl Run {
         self.cursor(place)?.effect()
     }
 
-    /// The kill switch that halts it.
-    pub fn halted(&self) -> Option<&Halt> {
-        self.cursors.iter().find_map(|cursor| cursor.halted.as_ref())
+    /// The kill switches that halt it, each at one of its places or at several.
+    pub fn halts(&self) -> Vec<&Halt> {
+        let mut halts: Vec<&Halt> = Vec::new();
+        for halt in self.cursors.iter().filter_map(|cursor| cursor.halted.as_ref()) {
+            if !halts.iter().any(|known| known.switch == halt.switch) {
+                halts.push(halt);
+            }
+        }
+        halts
     }
 
     /// The name under which a vendor knows the effect of this visit to `node`.
@@ -573,6 +579,7 @@ impl Run {
     /// What lists show.
     pub fn summary(&self) -> Summary {
         let (wake, busy) = self.wake();
+        let halts: Vec<&str> = self.halts().into_iter().map(|halt| halt.switch.as_str()).collect();
         Summary {
             workflow: self.workflow.clone(),
             controls: self.controls.clone(),
@@ -586,7 +593,7 @@ impl Run {
             over: self.closed,
             busy,
             wake,
-            halted: self.halted().map(|halt| halt.switch.clone()),
+            halted: (!halts.is_empty()).then(|| halts.join(BETWEEN)),
         }
     }
 

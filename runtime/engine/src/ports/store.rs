@@ -165,9 +165,12 @@ pub struct Summary {
     pub busy: bool,
     /// When to look again if nothing arrives.
     pub wake: Option<Micros>,
-    /// The kill switch that halts it.
+    /// The kill switches that halt it, with [`BETWEEN`] them: branches may be halted by different ones.
     pub halted: Option<String>,
 }
+
+/// What stands between the switches that halt a run.
+pub const BETWEEN: &str = ", ";
 
 /// A run in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

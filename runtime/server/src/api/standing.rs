@@ -223,7 +223,7 @@ impl Standing {
             until: wake.map(rfc3339),
             over: run.closed,
             paused: run.paused.as_ref().map(|(by, reason)| format!("by {by}: {reason}")),
-            stopped: run.halted().map(|h| format!("by {} over {}, set by {}: {}", h.switch, h.scope, h.by, h.reason)),
+            stopped: stopped(run),
             acts: super::acts::offers(run),
             identity: run.assertions.iter().map(Identity::of).collect(),
             offers: run
@@ -262,6 +262,14 @@ impl Standing {
             unclear: unclear(run),
         }
     }
+}
+
+/// The kill switches that halt it, in words.
+fn stopped(run: &Run) -> Option<String> {
+    let halts = run.halts().into_iter();
+    let told: Vec<String> =
+        halts.map(|h| format!("by {} over {}, set by {}: {}", h.switch, h.scope, h.by, h.reason)).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 impl Identity {

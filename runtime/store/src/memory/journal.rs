@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
 use selvedge_engine::ports::store::{
-    Asked, Claim, Commit, Delivery, Journal, Lease, Listed, RecordKey, RunId, Stored, Switchboard, Trouble,
+    Asked, BETWEEN, Claim, Commit, Delivery, Journal, Lease, Listed, RecordKey, RunId, Stored, Switchboard, Trouble,
 };
 use selvedge_record::Sealed;
 
@@ -117,7 +117,10 @@ impl Switchboard for MemoryStore {
         let events = vec![event];
         tables.follow(id, &events)?;
         tables.add(id, events);
-        let halted = |row: &&mut Row| frees.is_some() && row.summary.halted.as_deref() == frees;
+        let halted = |row: &&mut Row| {
+            let by = row.summary.halted.iter().flat_map(|halted| halted.split(BETWEEN));
+            by.into_iter().any(|switch| Some(switch) == frees)
+        };
         let of_tenant = tables.runs.iter_mut().filter(|(run, _)| run.tenant == id.tenant);
         of_tenant.map(|(_, row)| row).filter(halted).for_each(|row| row.summary.wake = Some(at));
         Ok(())

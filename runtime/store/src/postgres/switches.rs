@@ -18,7 +18,9 @@ const FIRST: &str = "INSERT INTO epochs (tenant, epoch) SELECT tenant, 0 FROM un
     ON CONFLICT (tenant) DO NOTHING";
 const READ: &str = "SELECT tenant, epoch FROM epochs WHERE tenant = ANY ($1) ORDER BY tenant FOR SHARE";
 const MOVE: &str = "UPDATE epochs SET epoch = epoch + 1 WHERE tenant = $1 AND epoch = $2";
-const FREE: &str = "UPDATE runs SET wake = $1 WHERE tenant = $2 AND halted = $3";
+/// What stands between the switches is `BETWEEN` of the port.
+const FREE: &str = "UPDATE runs SET wake = $1 WHERE tenant = $2 AND halted IS NOT NULL \
+    AND $3 = ANY (string_to_array(halted, ', '))";
 
 #[async_trait]
 impl Switchboard for PostgresStore {

@@ -12,6 +12,10 @@ use super::turns::{append, length};
 use super::writer::Desk;
 use super::{SqliteStore, unavailable};
 
+/// What stands between the switches is `BETWEEN` of the port.
+const FREE: &str = "UPDATE runs SET wake = ?1 WHERE tenant = ?2 AND halted IS NOT NULL \
+    AND instr(', ' || halted || ', ', ', ' || ?3 || ', ') > 0";
+
 #[async_trait]
 impl Switchboard for SqliteStore {
     async fn switch(&self, id: &RunId, event: Sealed, frees: Option<&str>, at: Micros) -> Result<(), StoreError> {
@@ -22,10 +26,7 @@ impl Switchboard for SqliteStore {
                     desk.epochs.clear();
                     append(desk, &id, &[event]).await?;
                     let Some(switch) = frees else { return Ok(()) };
-                    let query = sqlx::query("UPDATE runs SET wake = ? WHERE tenant = ? AND halted = ?")
-                        .bind(at)
-                        .bind(&id.tenant)
-                        .bind(switch);
+                    let query = sqlx::query(FREE).bind(at).bind(&id.tenant).bind(switch);
                     query.execute(&mut desk.connection).await.map(|_| ()).map_err(unavailable("free halted runs"))
                 })
             })

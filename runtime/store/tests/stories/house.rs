@@ -22,8 +22,12 @@ use super::support::TENANT;
 
 /// The workflow of these stories.
 pub const WORKFLOW: &str = "healthcare-balance";
+/// A workflow of the story's own.
+const OWN: &str = "story";
 /// The connector of its messages, and its vendor.
 pub const SMS: &str = "brightline-sms";
+/// Another connector for messages, of another vendor; only stories with workflows of their own use it.
+pub const OTHER_SMS: &str = "harbor-sms";
 /// The customer.
 const CUSTOMER: &str = "c_ada";
 /// Monday 2026-11-23, 10:04 in Chicago: texts may be sent.
@@ -252,6 +256,22 @@ impl<S: Store + Clone + 'static> House<S> {
         engine.put_customer(&definition.dictionary, TENANT, CUSTOMER, state, &[]).await.unwrap();
     }
 
+    /// Publishes a workflow of the story's own, with these steps. Its template is `note`; its messages go over `texts` and
+    /// `others`.
+    pub async fn publish(&self, engine: &Engine, steps: &str) {
+        let head = "workflow: story\ntitle: A story\npurpose: billing\nstarts: call\n";
+        let text = format!("{head}uses: {{ texts: {SMS}, others: {OTHER_SMS} }}\nsteps:\n{steps}");
+        let note = "A note from {{ sender.name }}. STOP to end.";
+        let own = [("story/workflow.yaml", text), ("story/templates/note.sms.txt", note.into())];
+        let files: Files = files().into_iter().chain(own.map(|(path, text)| (path.to_owned(), text))).collect();
+        engine.publish(TENANT, &files, OWN, &facts()).await.unwrap().unwrap();
+    }
+
+    /// Opens an interaction of the customer in it.
+    pub async fn open_own(&self, engine: &Engine) -> RunId {
+        engine.open(TENANT, OWN, CUSTOMER, "call", &agent()).await.unwrap()
+    }
+
     /// From here on a message of which nobody knows is asked about, and not sent again: new runs have it so.
     pub async fn reconciles_messages(&self, engine: &Engine) {
         let mut facts = facts();
@@ -379,6 +399,10 @@ pub fn facts() -> BTreeMap<String, ConnectorFacts> {
                 &["patient.mobile", "message.text"],
                 &[("send", "idempotent"), ("lookup", "pure")],
             ),
+        ),
+        (
+            OTHER_SMS.into(),
+            facts(ConnectorKind::Channel, "Harbor", &["patient.mobile", "message.text"], &[("send", "idempotent")]),
         ),
         (
             "brightline-sim".into(),

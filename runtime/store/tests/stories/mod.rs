@@ -1,6 +1,7 @@
 //! What every store does, as stories over the ports. A back end brings a [`support::Place`] and runs them all
 //! with `stories::on_each!`; a story that is added here is added to the list at the end.
 
+pub mod branches;
 pub mod campaigns;
 pub mod contacts;
 pub mod house;
@@ -92,6 +93,11 @@ macro_rules! on_each {
             a_switch_has_a_reason_a_name_that_exists_and_one_lifting,
             many_nodes_race_with_one_switch_and_none_is_behind_it,
             what_was_intended_before_it_is_stopped_right_before_it_leaves,
+        );
+        $crate::stories::on_each!(@ $place, branches:
+            what_branches_intend_leaves_together,
+            no_more_items_are_under_way_than_the_workflow_says,
+            a_switch_that_is_lifted_frees_its_branch_and_no_other,
         );
         $crate::stories::on_each!(@ $place, campaigns:
             each_customer_is_opened_once_by_whatever_node_and_however_often_it_is_started,

@@ -36,7 +36,7 @@ pub async fn nothing_left_behind_a_switch_and_the_last_before_it_is_named<P: Pla
     engine.kill(TENANT, sms(), "double sends", &supervisor()).await.unwrap();
     // One that gets as far as its text, and whose check by another connector is outside the reach.
     let stopped = house.open(&engine).await;
-    house.until(&engine, &stopped, |run| run.halted().is_some()).await;
+    house.until(&engine, &stopped, |run| !run.halts().is_empty()).await;
 
     let proof = proof(&engine, "kill-1").await;
     assert!(proof.holds(), "{:?}", proof.doubts);
@@ -96,7 +96,7 @@ pub async fn it_ends_where_the_switch_was_lifted<P: Place>(place: P) {
     let engine = house.running();
     engine.kill(TENANT, sms(), "double sends", &supervisor()).await.unwrap();
     let id = house.open(&engine).await;
-    house.until(&engine, &id, |run| run.halted().is_some()).await;
+    house.until(&engine, &id, |run| !run.halts().is_empty()).await;
     engine.lift(TENANT, "kill-1", "mended", &supervisor()).await.unwrap();
     house.until(&engine, &id, |run| matches!(run.phase(), Phase::Waiting(_))).await;
     assert_eq!(house.vendor.messages(), 1, "what it had halted left after it was lifted");

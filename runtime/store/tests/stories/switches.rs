@@ -39,8 +39,8 @@ pub async fn what_is_stopped_waits_and_goes_on_when_it_is_lifted<P: Place>(place
         assert_eq!(killed.under_way, UnderWay::default(), "{scope}");
         house.vendor.answers(Answer::Sends);
         house.clock.on(2_000_000);
-        let run = house.until(&engine, &id, |run| run.halted().is_some()).await;
-        let halt = run.halted().unwrap().clone();
+        let run = house.until(&engine, &id, |run| !run.halts().is_empty()).await;
+        let halt = run.halts()[0].clone();
         assert_eq!((halt.switch, halt.scope), (killed.switch.id.clone(), scope.to_string()));
         assert_eq!((&*halt.by, &*halt.reason), ("person:sam (supervisor)", "wrong amounts"));
         house.clock.on(DAY / 24);
@@ -50,7 +50,7 @@ pub async fn what_is_stopped_waits_and_goes_on_when_it_is_lifted<P: Place>(place
         engine.lift(TENANT, &killed.switch.id, "amounts are right again", &supervisor()).await.unwrap();
         let run = house.until(&engine, &id, |run| matches!(run.phase(), Phase::Waiting(_))).await;
         assert_eq!(house.vendor.messages(), sent + 1, "{scope}");
-        assert!(run.halted().is_none());
+        assert!(run.halts().is_empty());
         assert_eq!(house.vendor.checks.lock().unwrap().len(), n + 1, "{scope}: what was done before is not repeated");
         let halts = house.facts(&engine, &id).await.iter().filter(|f| is_halted(f)).count();
         assert_eq!(halts, 1, "{scope}: it is said once, however often the run is looked at");
@@ -101,10 +101,10 @@ pub async fn a_node_that_has_not_heard_of_it_cannot_intend_behind_it<P: Place>(p
     other.kill(TENANT, over(Over::Connector, SMS), "double sends", &supervisor()).await.unwrap();
     assert_eq!(deaf.board(TENANT).await.unwrap().epoch(), 0, "it has not heard of it");
     house.vendor.holds_checks(false);
-    let run = house.until(&deaf, &id, |run| run.halted().is_some()).await;
+    let run = house.until(&deaf, &id, |run| !run.halts().is_empty()).await;
 
     assert_eq!(house.vendor.messages(), 0);
-    assert_eq!(run.halted().unwrap().switch, "kill-1");
+    assert_eq!(run.halts()[0].switch, "kill-1");
     // The check before came out in the same turn as the refused intent: its outcome is kept, and it is not repeated.
     let facts = house.facts(&deaf, &id).await;
     let outcomes = |key: &str| facts.iter().filter(|f| matches!(f, Fact::Done { key: k, .. } if k == key)).count();
@@ -142,7 +142,7 @@ pub async fn mail_is_taken_in_and_nothing_is_disclosed<P: Place>(place: P) {
     engine.kill(TENANT, over(Over::Workflow, WORKFLOW), "wrong balances", &supervisor()).await.unwrap();
 
     assert!(engine.give_code(&id, &house.vendor.code(), Some(agent())).await.unwrap(), "who it is may be proved");
-    let run = house.until(&engine, &id, |run| run.halted().is_some()).await;
+    let run = house.until(&engine, &id, |run| !run.halts().is_empty()).await;
     assert_eq!((run.at(), run.disclosed.len()), (At::Node("owed".into()), 0));
 
     engine.lift(TENANT, "kill-1", "balances are right", &supervisor()).await.unwrap();
@@ -157,7 +157,7 @@ pub async fn a_timer_that_runs_out_behind_it_sends_nothing<P: Place>(place: P) {
     house.until(&engine, &id, |run| matches!(run.phase(), Phase::Waiting(_))).await;
     engine.kill(TENANT, over(Over::Tenant, TENANT), "an incident", &supervisor()).await.unwrap();
     house.clock.on(DAY);
-    house.until(&engine, &id, |run| run.closed || run.halted().is_some()).await;
+    house.until(&engine, &id, |run| run.closed || !run.halts().is_empty()).await;
     assert_eq!(house.vendor.messages(), 1);
 }
 
@@ -220,7 +220,7 @@ pub async fn many_nodes_race_with_one_switch_and_none_is_behind_it<P: Place>(pla
     }
     for listed in house.store.runs(TENANT, 99).await.unwrap() {
         let id = selvedge_engine::ports::store::RunId { tenant: TENANT.into(), interaction: listed.interaction };
-        let settled = |run: &selvedge_engine::Run| run.halted().is_some() || matches!(run.phase(), Phase::Waiting(_));
+        let settled = |run: &selvedge_engine::Run| !run.halts().is_empty() || matches!(run.phase(), Phase::Waiting(_));
         house.until(&nodes[1], &id, settled).await;
     }
     assert_eq!(house.vendor.messages(), sent, "something left after the switch was said to be set");
