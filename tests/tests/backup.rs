@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use selvedge_tests::{copy, demo, demo_command, folder, orders, selvedge, text};
+use selvedge_tests::node::{NOBODY, beside, settle};
+use selvedge_tests::{copy, demo, demo_command, export, folder, orders, selvedge, text};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -199,6 +200,25 @@ fn a_backup_from_a_newer_version_is_refused() {
         std::fs::write(file, manifest.replacen("\"schema\":", "\"schema\":9", 1)).unwrap();
     });
     refused(newer.path(), &taken().keys(), "S603");
+}
+
+#[test]
+fn a_restore_is_noted_under_the_tenant_whose_folder_it_is() {
+    let home = folder();
+    let (data, kept, back) = (home.path().join("data"), home.path().join("kept"), home.path().join("back"));
+    std::fs::create_dir(&data).unwrap();
+    settle(&data, NOBODY);
+    let settings = std::fs::read_to_string(data.join("node.yaml")).unwrap().replace("riverside", "lakeside");
+    std::fs::write(data.join("node.yaml"), &settings).unwrap();
+    let customers = data.join("customers.csv");
+    std::fs::write(&customers, "customer,patient.name\nc_ada,Ada Example\n").unwrap();
+    beside(&data, None, &["customer", "import", customers.to_str().unwrap()]);
+    for output in [backup(&data, &kept), restore(&kept, &back, &data.join("keys"))] {
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    std::fs::write(back.join("node.yaml"), settings).unwrap();
+    let access = export(&back, "access", &[]);
+    assert!(access.contains("selvedge.node.restored") && !access.contains("riverside"), "{access}");
 }
 
 #[test]

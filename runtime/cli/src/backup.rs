@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 use crate::clock::StoryClock;
 use crate::failure::Failure;
 use crate::node::{self, Folder, PUBLIC_KEY};
-use crate::record::TENANT;
 use crate::{data_or_demo, home};
 
 const DATABASE: &str = "selvedge.db";
@@ -201,7 +200,9 @@ async fn bring_back(backup: &Path, keys: &Path, manifest: &Manifest, draft: &Pat
     let open = folder.store.unfinished().await?;
     engine.mark_restored(&open, manifest.until).await?;
     let what = serde_json::json!({ "until": manifest.until, "events": manifest.events, "root": manifest.root });
-    engine.note(TENANT, &Who::host(), "node.restored", what).await?;
+    for tenant in folder.store.tenants().await? {
+        engine.note(&tenant, &Who::host(), "node.restored", what.clone()).await?;
+    }
     drop(engine);
     folder.store.close().await;
     Ok(open.len())

@@ -64,6 +64,12 @@ impl SqliteStore {
         let rows = rows.map_err(unavailable("list open runs"))?;
         Ok(rows.iter().map(|r| RunId { tenant: r.get("tenant"), interaction: r.get("interaction") }).collect())
     }
+
+    /// Whose records are here.
+    pub async fn tenants(&self) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT DISTINCT tenant FROM records ORDER BY tenant");
+        query.fetch_all(&self.read).await.map_err(unavailable("list tenants"))
+    }
 }
 
 /// Looks at all of a database, and changes nothing.
