@@ -28,7 +28,7 @@ use crate::turn::Turn;
 /// How many inbox entries one look takes in.
 const MAX_MAIL: u32 = 64;
 /// How many events one transaction may hold.
-const MAX_EVENTS: usize = 64;
+pub(crate) const MAX_EVENTS: usize = 64;
 
 /// What came of driving a run.
 pub(crate) enum Driven {

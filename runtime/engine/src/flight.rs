@@ -1,13 +1,14 @@
 //! Effects under way. What several branches intend becomes durable in one turn; then all of it leaves at once, and what
 //! comes of each is written down as it comes. An effect that left is waited for, whatever becomes of the others.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
 use crate::act::{Attempt, Came, Intent};
 use crate::definition::Definition;
+use crate::drive::MAX_EVENTS;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::run::{Phase, Run};
@@ -26,19 +27,19 @@ pub(crate) struct Flight {
     /// Back, and not written down yet.
     back: VecDeque<(Attempt, Came)>,
     /// The places of all.
-    places: Vec<String>,
+    places: BTreeSet<String>,
 }
 
 impl Flight {
     /// An effect that the turn intends.
     pub(crate) fn intends(&mut self, intent: Intent) {
-        self.places.push(intent.node.name.clone());
+        self.places.insert(intent.node.name.clone());
         self.ready.push(intent);
     }
 
     /// Whether this driver sees to what is under way at a place.
     pub(crate) fn holds(&self, place: &str) -> bool {
-        self.places.iter().any(|held| held == place)
+        self.places.contains(place)
     }
 
     /// Whether the answer to an effect is still to come.
@@ -65,6 +66,9 @@ impl Flight {
     /// What has come of one of those that are gone. They are looked at in the order in which they left, so that a story in
     /// which all vendors answer at once is told the same way each time.
     async fn land(&mut self) -> Option<(Attempt, Came)> {
+        if let Some(landed) = self.back.pop_front() {
+            return Some(landed);
+        }
         poll_fn(|context| {
             let mut still = Vec::new();
             for mut made in self.gone.drain(..) {
@@ -83,12 +87,12 @@ impl Flight {
     }
 
     fn over(&mut self, place: &str) {
-        self.places.retain(|held| held != place);
+        self.places.remove(place);
     }
 }
 
 impl Engine {
-    /// Lets leave what is written down; then takes in what has come of one effect. One alone is waited for right here.
+    /// Lets leave what is written down; then takes in what has come of the first that is back, and of those with it. One alone is waited for right here.
     pub(crate) async fn fly(
         &self,
         definition: &Definition,
@@ -114,11 +118,12 @@ impl Engine {
             }
             flight.gone.push(Box::pin(made));
         }
-        if turn.is_empty()
-            && let Some((attempt, came)) = flight.land().await
-        {
+        let mut landed = if turn.is_empty() { flight.land().await } else { None };
+        while let Some((attempt, came)) = landed {
             flight.over(&attempt.node.name);
             self.came(definition, turn, attempt, came).await?;
+            // What has come back meanwhile becomes durable with it.
+            landed = if turn.len() < MAX_EVENTS { flight.back.pop_front() } else { None };
         }
         Ok(())
     }
