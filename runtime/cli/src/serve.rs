@@ -95,6 +95,7 @@ async fn at_work(
     let parts = ServerParts {
         engine: engine.clone(),
         access,
+        schedules: schedules.clone(),
         tenant: settings.tenant.clone(),
         sender_name,
         public_url: words.public_url,

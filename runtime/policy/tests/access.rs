@@ -47,6 +47,7 @@ fn the_shipped_policy_answers_as_its_table_says() {
         ("move", [false, false, false, true, false]),
         ("decide", [false, true, false, false, false]),
         ("campaign", [false, true, false, false, false]),
+        ("schedule", [false, true, false, false, false]),
     ];
     for (action, permitted) in table {
         for (function, permitted) in functions.iter().zip(permitted) {

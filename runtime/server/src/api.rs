@@ -18,6 +18,7 @@ pub mod acts;
 pub mod campaigns;
 pub mod decisions;
 pub mod interactions;
+pub mod schedules;
 pub mod standing;
 pub mod switches;
 
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(acts::routes())
         .merge(decisions::routes())
         .merge(campaigns::routes())
+        .merge(schedules::routes())
         .merge(switches::routes())
 }
 

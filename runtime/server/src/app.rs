@@ -15,6 +15,7 @@ use axum::routing::get;
 use selvedge_engine::Engine;
 use selvedge_engine::ports::Micros;
 use selvedge_policy::Access;
+use selvedge_workflow::schedule::Schedule;
 use tokio::net::TcpListener;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi as _;
@@ -40,6 +41,8 @@ pub struct ServerParts {
     pub engine: Engine,
     /// Who may do what.
     pub access: Access,
+    /// When workflows begin by themselves.
+    pub schedules: Vec<Schedule>,
     /// The tenant that this server speaks for.
     pub tenant: String,
     /// The organisation's name, as customers know it.
@@ -54,6 +57,7 @@ pub struct ServerParts {
 pub struct App {
     pub engine: Engine,
     pub access: Access,
+    pub schedules: Vec<Schedule>,
     pub tenant: String,
     /// What all pages show around them.
     pub frame: pages::Frame,
@@ -72,7 +76,7 @@ pub struct App {
     modifiers(&BearerSession),
     tags(
         (name = "interactions", description = "Open them, see where they stand, answer for the customer, take the evidence"),
-        (name = "campaigns", description = "One interaction with each of many customers, at a pace"),
+        (name = "campaigns", description = "One interaction with each of many customers, at a pace, and when such begin by themselves"),
         (name = "node", description = "For those who run and connect the node"),
     )
 )]
@@ -105,6 +109,7 @@ pub fn router(parts: ServerParts) -> Router {
     let app = Arc::new(App {
         engine: parts.engine,
         access: parts.access,
+        schedules: parts.schedules,
         tenant: parts.tenant,
         frame: pages::Frame { sender: parts.sender_name, test_mode: parts.test_mode },
         secure: parts.public_url.starts_with("https:"),

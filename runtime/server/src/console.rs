@@ -2,6 +2,7 @@
 //! that it stands in no address; the session is then a cookie that only `/console` gets.
 
 pub(crate) mod campaigns;
+pub(crate) mod schedules;
 pub(crate) mod switches;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/console/interactions/{id}/pack", post(pack))
         .route("/console/interactions/{id}/act", post(act))
         .merge(campaigns::routes())
+        .merge(schedules::routes())
         .merge(switches::routes())
         .route_layer(CsrfLayer::new().with_rejection_response(cross_site))
 }

@@ -170,7 +170,8 @@ fn engine_status(error: &EngineError) -> StatusCode {
         EngineError::NoSuchInteraction { .. }
         | EngineError::NoSuchSwitch { .. }
         | EngineError::NeverSet { .. }
-        | EngineError::NoCampaign { .. } => StatusCode::NOT_FOUND,
+        | EngineError::NoCampaign { .. }
+        | EngineError::NoSchedule { .. } => StatusCode::NOT_FOUND,
         EngineError::NotPublished { .. }
         | EngineError::NoSuchField { .. }
         | EngineError::BadValue { .. }

@@ -140,6 +140,7 @@ fn house_on(store: Away, public_url: &str) -> House {
     let router = router(ServerParts {
         engine: Engine::new(parts),
         access: Access::load("workflows/policies/access.cedar", POLICY).unwrap(),
+        schedules: Vec::new(),
         tenant: "clinic".into(),
         sender_name: "Lakeside Clinic".into(),
         public_url: public_url.into(),
@@ -247,7 +248,7 @@ async fn no_route_under_v1_answers_without_a_session() {
             }
         }
     }
-    assert_eq!(asked, 19);
+    assert_eq!(asked, 22);
 }
 
 #[tokio::test]

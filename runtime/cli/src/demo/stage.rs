@@ -131,7 +131,9 @@ impl Stage {
         }
         let definition = publish(WORKFLOW).await?;
         if folder.store.customer(TENANT, PATIENT).await?.is_none() {
-            engine.put_customer(&definition.dictionary, TENANT, PATIENT, &consents(clock.now()), &fields()).await?;
+            engine
+                .put_customer(&definition.dictionary, TENANT, PATIENT, &consents(clock.now(), MOBILE), &fields(MOBILE))
+                .await?;
         }
 
         let access = Access::load(ACCESS, files.get(ACCESS).map_or("", String::as_str))
@@ -139,6 +141,8 @@ impl Stage {
         let parts = ServerParts {
             engine: engine.clone(),
             access,
+            // Its clock jumps over days: nothing begins by itself.
+            schedules: Vec::new(),
             tenant: TENANT.into(),
             sender_name: CLINIC.into(),
             public_url: url.clone(),
@@ -221,7 +225,7 @@ async fn listen(port: Option<u16>) -> miette::Result<(TcpListener, u16)> {
 }
 
 /// The patient agreed, at registration, to texts about the bill; lives in Chicago.
-fn consents(now: i64) -> CustomerState {
+pub fn consents(now: i64, mobile: &str) -> CustomerState {
     let consent = Consent {
         purpose: "billing".into(),
         channel: "sms".into(),
@@ -234,17 +238,18 @@ fn consents(now: i64) -> CustomerState {
     let address = ZoneEvidence { zone: "America/Chicago".into(), source: "address".into() };
     CustomerState {
         consents: vec![consent],
-        zones: std::iter::once(address).chain(ZoneEvidence::of_phone(MOBILE)).collect(),
+        zones: std::iter::once(address).chain(ZoneEvidence::of_phone(mobile)).collect(),
         jurisdictions: vec!["US".into(), "US-IL".into()],
         ..CustomerState::default()
     }
 }
 
-fn fields() -> Vec<(String, SecretString)> {
+/// What is on file about the patient.
+pub fn fields(mobile: &str) -> Vec<(String, SecretString)> {
     let field = |path: &str, value: &str| (path.to_owned(), SecretString::from(value.to_owned()));
     vec![
         field("patient.name", "Ada Example"),
-        field("patient.mobile", MOBILE),
+        field("patient.mobile", mobile),
         field("account.balance", "{\"minor\":37550,\"currency\":\"USD\"}"),
         field("account.month", "2026-10"),
         field("visit.diagnosis", canary::DIAGNOSIS),
