@@ -1,20 +1,71 @@
 //! A node's data from beside the nodes that run on them: what the command line reads, exports and steers. Nothing is
 //! driven here, and nobody is called.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use selvedge_engine::Engine;
+use clap::Args;
 use selvedge_engine::ports::store::{Journal, RunId, Store};
 use selvedge_engine::ports::{Clock, Micros};
+use selvedge_engine::{Engine, Who};
 use selvedge_store::PostgresStore;
 
 use crate::clock::{StoryClock, SystemClock, wall};
+use crate::data_or_demo;
 use crate::node::{DATABASE, Folder, Keys};
 use crate::record::TENANT;
 use crate::serve::settings::NodeSettings;
 
 const DAY: Micros = 86_400_000_000;
+
+/// What every command beside a node is told.
+#[derive(Args)]
+pub struct Asked {
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The data folder; the demonstration's when left out.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+impl Asked {
+    /// The data folder.
+    pub fn folder(&self) -> miette::Result<PathBuf> {
+        data_or_demo(self.data.clone())
+    }
+
+    /// [`Beside::open`].
+    pub async fn open(&self) -> miette::Result<Beside> {
+        Beside::open(&self.folder()?).await
+    }
+}
+
+/// The same where something is changed.
+#[derive(Args)]
+pub struct By {
+    /// Who you are, for the record; the system's name for you when left out.
+    #[arg(long = "as", value_name = "WHO")]
+    who: Option<String>,
+    #[command(flatten)]
+    pub asked: Asked,
+}
+
+impl By {
+    /// Who acts. Whoever holds the data folder is no session: the record says so.
+    pub fn who(&self) -> Who {
+        let name = self.who.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unnamed".into());
+        Who { actor: format!("operator:{name}"), function: Some("holder of the data folder".into()), ..Who::default() }
+    }
+}
+
+/// Says what was done, for a program or in words.
+pub fn say_done(json: bool, told: &serde_json::Value, words: &str) {
+    match json {
+        true => say!("{told}"),
+        false => say!("{words}"),
+    }
+}
 
 /// A data folder, with the database that its records may be in.
 pub struct Beside {

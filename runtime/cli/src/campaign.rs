@@ -13,11 +13,11 @@ use selvedge_engine::ports::campaigns::Progress;
 use selvedge_record::time::to_rfc3339;
 use selvedge_workflow::source::{Diagnostic, Spanned, code};
 
-use crate::beside::Beside;
+use crate::beside::{Asked, Beside, By};
 use crate::csv::Rows;
 use crate::customer::{self, MAX_CUSTOMERS};
 use crate::failure::Failure;
-use crate::{data_or_demo, kill};
+use crate::kill;
 
 /// How many campaigns a list shows.
 const MAX_LIST: u32 = 1000;
@@ -30,22 +30,11 @@ pub enum Command {
     Show {
         /// Its name.
         name: String,
-        /// Print it as JSON.
-        #[arg(long)]
-        json: bool,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
+        #[command(flatten)]
+        asked: Asked,
     },
     /// List campaigns and how far they are.
-    List {
-        /// Print them as JSON.
-        #[arg(long)]
-        json: bool,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
+    List(Asked),
     /// Take nobody up until it is resumed; what is open goes on.
     Pause(OfCampaign),
     /// Let it go on.
@@ -77,15 +66,8 @@ pub struct Start {
     /// The channel that the interactions are opened on.
     #[arg(long, default_value = "campaign")]
     channel: String,
-    /// Who you are, for the record; the system's name for you when left out.
-    #[arg(long = "as", value_name = "WHO")]
-    who: Option<String>,
-    /// Print the campaign as JSON.
-    #[arg(long)]
-    json: bool,
-    /// The data folder; the demonstration's when left out.
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    by: By,
 }
 
 #[derive(Args)]
@@ -99,12 +81,12 @@ pub struct OfCampaign {
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
     match command {
         Command::Start(start) => begin(start).await,
-        Command::Show { name, json, data } => {
-            let Beside { engine, tenant, .. } = Beside::open(&data_or_demo(data)?).await?;
+        Command::Show { name, asked } => {
+            let Beside { engine, tenant, .. } = asked.open().await?;
             let (campaign, progress) = engine.campaign_progress(&tenant, &name).await?;
-            tell(&campaign, &progress, json)
+            tell(&campaign, &progress, asked.json)
         }
-        Command::List { json, data } => list(&data_or_demo(data)?, json).await,
+        Command::List(asked) => list(&asked).await,
         Command::Pause(of) => steer(of, Act::Pause).await,
         Command::Resume(of) => steer(of, Act::Resume).await,
         Command::Stop(of) => steer(of, Act::Stop).await,
@@ -112,7 +94,7 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
 }
 
 async fn begin(start: Start) -> miette::Result<ExitCode> {
-    let beside = Beside::open(&data_or_demo(start.data)?).await?;
+    let beside = start.by.asked.open().await?;
     let customers = match &start.list {
         Some(file) => read(file, &beside).await?,
         None => Vec::new(),
@@ -126,10 +108,9 @@ async fn begin(start: Start) -> miette::Result<ExitCode> {
         after: None,
     };
     let Beside { engine, tenant, .. } = beside;
-    let who = kill::operator(start.who.as_deref());
-    engine.start_campaign(&tenant, &start.name, plan, customers.into_iter(), &who).await?;
+    engine.start_campaign(&tenant, &start.name, plan, customers.into_iter(), &start.by.who()).await?;
     let (campaign, progress) = engine.campaign_progress(&tenant, &start.name).await?;
-    tell(&campaign, &progress, start.json)
+    tell(&campaign, &progress, start.by.asked.json)
 }
 
 /// The customers of a file, in its order. Its other columns are their fields, kept before anybody is listed.
@@ -168,17 +149,17 @@ async fn read(file: &Path, beside: &Beside) -> miette::Result<Vec<String>> {
     if findings.is_empty() { Ok(customers) } else { Err(Failure::NotImported { findings }.into()) }
 }
 
-async fn steer(OfCampaign { name, act }: OfCampaign, what: Act) -> miette::Result<ExitCode> {
-    let Beside { engine, tenant, .. } = Beside::open(&act.data()?).await?;
-    engine.steer_campaign(&tenant, &name, what, &act.reason, &act.who()).await?;
+async fn steer(OfCampaign { name, act: kill::Act { reason, by } }: OfCampaign, what: Act) -> miette::Result<ExitCode> {
+    let Beside { engine, tenant, .. } = by.asked.open().await?;
+    engine.steer_campaign(&tenant, &name, what, &reason, &by.who()).await?;
     let (campaign, progress) = engine.campaign_progress(&tenant, &name).await?;
-    tell(&campaign, &progress, false)
+    tell(&campaign, &progress, by.asked.json)
 }
 
-async fn list(data: &Path, json: bool) -> miette::Result<ExitCode> {
-    let Beside { engine, tenant, .. } = Beside::open(data).await?;
+async fn list(asked: &Asked) -> miette::Result<ExitCode> {
+    let Beside { engine, tenant, .. } = asked.open().await?;
     let campaigns = engine.campaigns(&tenant, MAX_LIST).await?;
-    if json {
+    if asked.json {
         let all: Vec<_> = campaigns.iter().map(|(campaign, progress)| campaign.told(progress)).collect();
         say!("{}", serde_json::json!(all));
         return Ok(ExitCode::SUCCESS);

@@ -20,10 +20,9 @@ use tokio::task::JoinSet;
 
 pub use self::read::is_id;
 use self::read::{Customer, Lines};
-use crate::beside::Beside;
+use crate::beside::{Beside, By, say_done};
 use crate::failure::Failure;
-use crate::kill::operator;
-use crate::{data_or_demo, home};
+use crate::home;
 
 /// Most customers in one file.
 pub const MAX_CUSTOMERS: usize = 1_000_000;
@@ -44,37 +43,29 @@ pub enum Command {
         /// Only read it, and say what is wrong with it.
         #[arg(long)]
         check: bool,
-        /// Who you are, for the record; the system's name for you when left out.
-        #[arg(long = "as", value_name = "WHO")]
-        who: Option<String>,
-        /// Print what was done as JSON.
-        #[arg(long)]
-        json: bool,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
+        #[command(flatten)]
+        by: By,
     },
 }
 
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
-    let Command::Import { file, check, who, json, data } = command;
+    let Command::Import { file, check, by } = command;
     let customers = examine(&file, &dictionary()?)?;
     if !check {
         // Only now: a bad file does not even open the store.
-        let beside = Beside::open(&data_or_demo(data)?).await?;
+        let beside = by.asked.open().await?;
         import(&file, &beside).await?;
         let what = serde_json::json!({ "customers": customers });
-        beside.engine.note(&beside.tenant, &operator(who.as_deref()), "customers.imported", what).await?;
+        beside.engine.note(&beside.tenant, &by.who(), "customers.imported", what).await?;
     }
     let done = if check { "can be imported" } else { "imported" };
-    match json {
-        true => say!("{}", serde_json::json!({ "customers": customers, "imported": !check })),
-        false => say!("{customers} customers {done} from {}", file.display()),
-    }
+    let told = serde_json::json!({ "customers": customers, "imported": !check });
+    say_done(by.asked.json, &told, &format!("{customers} customers {done} from {}", file.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-fn dictionary() -> Result<Dictionary, Failure> {
+/// The fields of the checkout.
+pub fn dictionary() -> Result<Dictionary, Failure> {
     let files = home::definitions(&home::find()?)?;
     let text = files.get(FIELDS).map_or("", String::as_str);
     Dictionary::read(FIELDS, text).map_err(|findings| Failure::Findings { findings })

@@ -3,16 +3,13 @@
 
 mod prove;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use selvedge_engine::Who;
 use selvedge_engine::switches::{Killed, Over, Scope, Switch};
 use selvedge_record::time::to_rfc3339;
 
-use crate::beside::Beside;
-use crate::data_or_demo;
+use crate::beside::{Asked, Beside, By, say_done};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -27,14 +24,7 @@ pub enum Command {
     /// Stop everything of a tenant.
     Tenant(ToStop),
     /// List all switches, the newest first.
-    List {
-        /// Print them as JSON.
-        #[arg(long)]
-        json: bool,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
+    List(Asked),
     /// Prove that nothing left behind a switch, from a data folder or from the file that such a proof wrote. Exit code 0:
     /// proved; 3: not.
     Prove(prove::ToProve),
@@ -51,9 +41,6 @@ pub enum Command {
 pub struct ToStop {
     /// Its name.
     name: String,
-    /// Print what was under way as JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     act: Act,
 }
@@ -63,30 +50,8 @@ pub struct Act {
     /// Why; it stands in the record.
     #[arg(long)]
     pub reason: String,
-    /// Who you are, for the record; the system's name for you when left out.
-    #[arg(long = "as", value_name = "WHO")]
-    who: Option<String>,
-    /// The data folder; the demonstration's when left out.
-    #[arg(long)]
-    data: Option<PathBuf>,
-}
-
-impl Act {
-    /// Whoever holds the data folder is no session: the record says so.
-    pub fn who(&self) -> Who {
-        operator(self.who.as_deref())
-    }
-
-    /// The data folder.
-    pub fn data(&self) -> miette::Result<PathBuf> {
-        data_or_demo(self.data.clone())
-    }
-}
-
-/// Who acts on a data folder from the command line.
-pub fn operator(given: Option<&str>) -> Who {
-    let name = given.map(str::to_owned).or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unnamed".into());
-    Who { actor: format!("operator:{name}"), function: Some("holder of the data folder".into()), ..Who::default() }
+    #[command(flatten)]
+    pub by: By,
 }
 
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
@@ -97,20 +62,21 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Channel(to_stop) => stop(Over::Channel, to_stop).await,
         Command::Tenant(to_stop) => stop(Over::Tenant, to_stop).await,
         Command::Prove(to_prove) => prove::run(to_prove).await,
-        Command::List { json, data } => list(&data_or_demo(data)?, json).await,
-        Command::Lift { switch, act } => {
-            let Beside { engine, tenant, .. } = Beside::open(&act.data()?).await?;
-            engine.lift(&tenant, &switch, &act.reason, &act.who()).await?;
-            say!("{switch} is lifted; what it halted goes on");
+        Command::List(asked) => list(&asked).await,
+        Command::Lift { switch, act: Act { reason, by } } => {
+            let Beside { engine, tenant, .. } = by.asked.open().await?;
+            engine.lift(&tenant, &switch, &reason, &by.who()).await?;
+            let words = format!("{switch} is lifted; what it halted goes on");
+            say_done(by.asked.json, &serde_json::json!({ "lifted": switch }), &words);
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-async fn stop(over: Over, ToStop { name, json, act }: ToStop) -> miette::Result<ExitCode> {
-    let Beside { engine, tenant, .. } = Beside::open(&act.data()?).await?;
-    let killed = engine.kill(&tenant, Scope { over, name }, &act.reason, &act.who()).await?;
-    if json {
+async fn stop(over: Over, ToStop { name, act: Act { reason, by } }: ToStop) -> miette::Result<ExitCode> {
+    let Beside { engine, tenant, .. } = by.asked.open().await?;
+    let killed = engine.kill(&tenant, Scope { over, name }, &reason, &by.who()).await?;
+    if by.asked.json {
         say!("{}", serde_json::json!(killed));
     } else {
         print(&killed);
@@ -135,11 +101,11 @@ fn print(Killed { switch, under_way }: &Killed) {
     say!("  lift it with `selvedge kill lift {} --reason …`", switch.id);
 }
 
-async fn list(data: &Path, json: bool) -> miette::Result<ExitCode> {
-    let Beside { engine, tenant, .. } = Beside::open(data).await?;
+async fn list(asked: &Asked) -> miette::Result<ExitCode> {
+    let Beside { engine, tenant, .. } = asked.open().await?;
     let board = engine.read_board(&tenant).await?;
     let newest: Vec<&Switch> = board.switches().iter().rev().collect();
-    if json {
+    if asked.json {
         say!("{}", serde_json::json!(newest));
         return Ok(ExitCode::SUCCESS);
     }

@@ -1,7 +1,6 @@
 //! `selvedge retention …` and `selvedge hold …`: what is due to be destroyed by which rule, and what is held all the
 //! same; beside the node that may run in the data folder.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -10,10 +9,10 @@ use selvedge_policy::Retention;
 use selvedge_record::time::to_rfc3339;
 use selvedge_workflow::Files;
 
-use crate::beside::Beside;
+use crate::beside::{Asked, Beside, By, say_done};
 use crate::failure::Failure;
-use crate::kill::{Act, operator};
-use crate::{data_or_demo, home};
+use crate::home;
+use crate::kill::Act;
 
 /// How many lines `due` prints.
 const MAX_LISTED: usize = 1000;
@@ -25,22 +24,11 @@ pub enum Command {
         /// As it will be so many days from now.
         #[arg(long, value_name = "DAYS", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=40_000))]
         ahead: i64,
-        /// Print it as JSON.
-        #[arg(long)]
-        json: bool,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
+        #[command(flatten)]
+        asked: Asked,
     },
     /// Destroy the keys of what is due and not held, now; a node does it once a day.
-    Run {
-        /// Who you are, for the record; the system's name for you when left out.
-        #[arg(long = "as", value_name = "WHO")]
-        who: Option<String>,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
+    Run(By),
 }
 
 #[derive(Subcommand)]
@@ -60,14 +48,7 @@ pub enum Hold {
         act: Act,
     },
     /// List the holds in force, oldest first; `record export holds` has all that ever were.
-    List {
-        /// Print them as JSON.
-        #[arg(long)]
-        json: bool,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
+    List(Asked),
 }
 
 /// The retention rules among the definitions; where there is no such file, everything is kept.
@@ -79,10 +60,10 @@ pub fn policy(files: &Files) -> Result<Retention, Failure> {
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
     let policy = policy(&home::definitions(&home::find()?)?)?;
     match command {
-        Command::Due { ahead, json, data } => {
-            let Beside { engine, tenant, .. } = Beside::ahead(&data_or_demo(data)?, ahead).await?;
+        Command::Due { ahead, asked } => {
+            let Beside { engine, tenant, .. } = Beside::ahead(&asked.folder()?, ahead).await?;
             let due = engine.due(&tenant, &policy, MAX_LISTED).await?;
-            if json {
+            if asked.json {
                 say!("{}", serde_json::json!(due));
                 return Ok(ExitCode::SUCCESS);
             }
@@ -95,10 +76,11 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
                 say!("    {}: {} after {} ({})", due.rule, due.keep, to_rfc3339(due.closed)?, due.cite);
             }
         }
-        Command::Run { who, data } => {
-            let Beside { engine, tenant, .. } = Beside::ahead(&data_or_demo(data)?, 0).await?;
-            let swept = engine.destroy_due(&tenant, &operator(who.as_deref()), &policy).await?;
-            say!("{} keys destroyed, {} held", swept.destroyed, swept.held);
+        Command::Run(by) => {
+            let Beside { engine, tenant, .. } = Beside::ahead(&by.asked.folder()?, 0).await?;
+            let swept = engine.destroy_due(&tenant, &by.who(), &policy).await?;
+            let told = serde_json::json!({ "destroyed": swept.destroyed, "held": swept.held });
+            say_done(by.asked.json, &told, &format!("{} keys destroyed, {} held", swept.destroyed, swept.held));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -106,20 +88,21 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
 
 pub async fn hold(command: Hold) -> miette::Result<ExitCode> {
     match command {
-        Hold::Set { on, act } => {
-            let Beside { engine, tenant, .. } = Beside::ahead(&act.data()?, 0).await?;
-            let hold = engine.set_hold(&tenant, &act.who(), &on, &act.reason).await?;
-            say!("{hold}  holds {on} until `selvedge hold lift {hold} --reason …`");
+        Hold::Set { on, act: Act { reason, by } } => {
+            let Beside { engine, tenant, .. } = Beside::ahead(&by.asked.folder()?, 0).await?;
+            let hold = engine.set_hold(&tenant, &by.who(), &on, &reason).await?;
+            let words = format!("{hold}  holds {on} until `selvedge hold lift {hold} --reason …`");
+            say_done(by.asked.json, &serde_json::json!({ "hold": hold, "on": on }), &words);
         }
-        Hold::Lift { hold, act } => {
-            let Beside { engine, tenant, .. } = Beside::ahead(&act.data()?, 0).await?;
-            engine.lift_hold(&tenant, &act.who(), &hold, &act.reason).await?;
-            say!("{hold} is lifted");
+        Hold::Lift { hold, act: Act { reason, by } } => {
+            let Beside { engine, tenant, .. } = Beside::ahead(&by.asked.folder()?, 0).await?;
+            engine.lift_hold(&tenant, &by.who(), &hold, &reason).await?;
+            say_done(by.asked.json, &serde_json::json!({ "lifted": hold }), &format!("{hold} is lifted"));
         }
-        Hold::List { json, data } => {
-            let Beside { engine, tenant, .. } = Beside::ahead(&data_or_demo(data)?, 0).await?;
+        Hold::List(asked) => {
+            let Beside { engine, tenant, .. } = Beside::ahead(&asked.folder()?, 0).await?;
             let holds = engine.holds(&tenant).await?.in_force;
-            if json {
+            if asked.json {
                 say!("{}", serde_json::json!(holds));
                 return Ok(ExitCode::SUCCESS);
             }

@@ -1,7 +1,7 @@
 //! `selvedge run …`: where runs stand, and how people steer them, from beside the node that drives them. An act lies in
 //! the run's inbox when the command is done; the node takes it in within seconds, or when it is started again.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -13,9 +13,8 @@ use selvedge_engine::run::{Phase, step_of};
 use selvedge_record::time::to_rfc3339;
 use selvedge_server::Standing;
 
-use crate::beside::Beside;
+use crate::beside::{Asked, Beside, say_done};
 use crate::clock::Zone;
-use crate::data_or_demo;
 use crate::demo::in_use;
 use crate::kill;
 use crate::log::LOG;
@@ -29,24 +28,14 @@ const MAX_LIST: u32 = 1000;
 #[derive(Subcommand)]
 pub enum Command {
     /// List runs, the newest first: where they stand and what holds them.
-    List {
-        /// Print them as JSON.
-        #[arg(long)]
-        json: bool,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
-    /// Say where a run stands, what is pending and why it waits.
+    List(Asked),
+    /// Say where a run stands, what is pending and why it waits; as JSON, what `GET /v1/interactions/{id}` has, and whether
+    /// anybody is working on it.
     Show {
         /// The interaction, `int_…`.
         interaction: String,
-        /// Print it as JSON, as `GET /v1/interactions/{id}` has it, and whether anybody is working on it.
-        #[arg(long)]
-        json: bool,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
+        #[command(flatten)]
+        asked: Asked,
     },
     /// Hold a run where it is: mail is taken in, nothing leaves.
     Pause(OfRun),
@@ -87,8 +76,8 @@ pub struct OfRun {
 
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
     match command {
-        Command::List { json, data } => list(&data_or_demo(data)?, json).await,
-        Command::Show { interaction, json, data } => show(&data_or_demo(data)?, interaction, json).await,
+        Command::List(asked) => list(&asked).await,
+        Command::Show { interaction, asked } => show(&asked, interaction).await,
         Command::Pause(run) => leave(run, Act::Pause).await,
         Command::Resume(run) => leave(run, Act::Resume).await,
         Command::Cancel(run) => leave(run, Act::Cancel).await,
@@ -98,22 +87,23 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
     }
 }
 
-async fn leave(OfRun { interaction, act }: OfRun, what: Act) -> miette::Result<ExitCode> {
-    let data = act.data()?;
-    let beside = Beside::open(&data).await?;
-    beside.engine.leave(&beside.id(interaction), what, &act.reason, act.who()).await?;
-    if in_use(&data) {
-        say!("it lies in the run's inbox; the node takes it in within seconds");
-    } else {
-        say!("it lies in the run's inbox; no node runs here, so it is taken in when one starts");
-    }
+async fn leave(OfRun { interaction, act: kill::Act { reason, by } }: OfRun, what: Act) -> miette::Result<ExitCode> {
+    let beside = by.asked.open().await?;
+    let id = beside.id(interaction);
+    beside.engine.leave(&id, what, &reason, by.who()).await?;
+    let runs = in_use(&by.asked.folder()?);
+    let words = match runs {
+        true => "it lies in the run's inbox; the node takes it in within seconds",
+        false => "it lies in the run's inbox; no node runs here, so it is taken in when one starts",
+    };
+    say_done(by.asked.json, &serde_json::json!({ "left_for": id.interaction, "node_runs_here": runs }), words);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(data: &Path, json: bool) -> miette::Result<ExitCode> {
-    let Beside { engine, tenant, .. } = Beside::open(data).await?;
+async fn list(asked: &Asked) -> miette::Result<ExitCode> {
+    let Beside { engine, tenant, .. } = asked.open().await?;
     let runs = engine.list(&tenant, MAX_LIST).await?;
-    if json {
+    if asked.json {
         say!("{}", serde_json::json!(runs));
         return Ok(ExitCode::SUCCESS);
     }
@@ -131,11 +121,11 @@ async fn list(data: &Path, json: bool) -> miette::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(data: &Path, interaction: String, json: bool) -> miette::Result<ExitCode> {
-    let beside = Beside::open(data).await?;
+async fn show(asked: &Asked, interaction: String) -> miette::Result<ExitCode> {
+    let beside = asked.open().await?;
     let run = beside.engine.run_state(&beside.id(interaction)).await?;
-    let nobody = nobody(&run, data, beside.engine.now());
-    if json {
+    let nobody = nobody(&run, &asked.folder()?, beside.engine.now());
+    if asked.json {
         let standing = Standing::of(&run, &beside.engine.events(&run.id).await?);
         say!("{}", serde_json::json!({ "run": standing, "nobody_works_on_it": nobody }));
         return Ok(ExitCode::SUCCESS);

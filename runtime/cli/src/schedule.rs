@@ -1,6 +1,5 @@
 //! `selvedge schedule …`: when workflows begin by themselves (`workflows/schedules.yaml`), and pausing that.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -8,10 +7,10 @@ use jiff::Timestamp;
 use selvedge_record::time::to_rfc3339;
 use selvedge_workflow::schedule::{Schedule, read};
 
-use crate::beside::Beside;
+use crate::beside::{Asked, Beside, say_done};
 use crate::clock::wall;
 use crate::failure::Failure;
-use crate::{data_or_demo, home, kill};
+use crate::{home, kill};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -30,14 +29,7 @@ pub enum Command {
         json: bool,
     },
     /// List the schedules: their next time, and where a node is with them.
-    List {
-        /// Print them as JSON.
-        #[arg(long)]
-        json: bool,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
+    List(Asked),
     /// Begin nothing until it is resumed.
     Pause(OfSchedule),
     /// Let it go on; with what came meanwhile it does as its `missed` says.
@@ -71,7 +63,7 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
             let after = after.map_or_else(wall, Timestamp::as_microsecond);
             next(&one(all()?, name.as_deref())?, usize::from(count), after, json)
         }
-        Command::List { json, data } => list(Beside::open(&data_or_demo(data)?).await?, json).await,
+        Command::List(asked) => list(&asked).await,
         Command::Pause(of) => pause(of, true).await,
         Command::Resume(of) => pause(of, false).await,
     }
@@ -105,12 +97,13 @@ fn next(schedules: &[Schedule], count: usize, after: i64, json: bool) -> miette:
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(Beside { engine, tenant, .. }: Beside, json: bool) -> miette::Result<ExitCode> {
+async fn list(asked: &Asked) -> miette::Result<ExitCode> {
+    let Beside { engine, tenant, .. } = asked.open().await?;
     let (mut told, now) = (Vec::new(), engine.now());
     for schedule in all()? {
         let standing = engine.schedule(&tenant, &schedule.name).await?;
         let next = schedule.times(now).next();
-        if json {
+        if asked.json {
             told.push(serde_json::json!({
                 "schedule": schedule.name, "workflow": schedule.workflow, "cron": schedule.cron.text(),
                 "zone": schedule.zone, "next": next.map(to_rfc3339).transpose()?, "standing": standing,
@@ -131,16 +124,20 @@ async fn list(Beside { engine, tenant, .. }: Beside, json: bool) -> miette::Resu
             say!("    began {campaign}");
         }
     }
-    if json {
+    if asked.json {
         say!("{}", serde_json::Value::Array(told));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn pause(OfSchedule { name, act }: OfSchedule, pause: bool) -> miette::Result<ExitCode> {
+async fn pause(
+    OfSchedule { name, act: kill::Act { reason, by } }: OfSchedule,
+    pause: bool,
+) -> miette::Result<ExitCode> {
     one(all()?, Some(&name))?;
-    let Beside { engine, tenant, .. } = Beside::open(&act.data()?).await?;
-    engine.pause_schedule(&tenant, &name, pause, &act.reason, &act.who()).await?;
-    say!("{name} {}", if pause { "begins nothing until it is resumed" } else { "goes on" });
+    let Beside { engine, tenant, .. } = by.asked.open().await?;
+    engine.pause_schedule(&tenant, &name, pause, &reason, &by.who()).await?;
+    let words = format!("{name} {}", if pause { "begins nothing until it is resumed" } else { "goes on" });
+    say_done(by.asked.json, &serde_json::json!({ "schedule": name, "paused": pause }), &words);
     Ok(ExitCode::SUCCESS)
 }

@@ -13,12 +13,11 @@ use selvedge_policy::{Access, Principal, Resource};
 use selvedge_record::time::to_rfc3339;
 use selvedge_server::token_hash;
 
-use crate::beside::Beside;
+use crate::beside::{Beside, By};
 use crate::clock::SystemRandom;
 use crate::failure::Failure;
-use crate::kill::operator;
+use crate::home;
 use crate::serve::ACCESS;
-use crate::{data_or_demo, home};
 
 const HOUR: i64 = 3_600_000_000;
 /// The longest name of a person, function or device, in bytes.
@@ -42,26 +41,19 @@ pub enum Command {
         /// Write the token to this new file, which only you can read, instead of showing it.
         #[arg(long, value_name = "FILE")]
         token_file: Option<PathBuf>,
-        /// Who you are, for the record; the system's name for you when left out.
-        #[arg(long = "as", value_name = "WHO")]
-        who: Option<String>,
-        /// Print the session as JSON.
-        #[arg(long)]
-        json: bool,
-        /// The data folder; the demonstration's when left out.
-        #[arg(long)]
-        data: Option<PathBuf>,
+        #[command(flatten)]
+        by: By,
     },
 }
 
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
-    let Command::SignIn { person, function, device, hours, token_file, who, json, data } = command;
+    let Command::SignIn { person, function, device, hours, token_file, by } = command;
     let device = device.unwrap_or_else(|| format!("desk-{person}"));
     for (what, name) in [("person", &person), ("function", &function), ("device", &device)] {
         is_name(what, name)?;
     }
     knows(&function)?;
-    let Beside { engine, tenant, .. } = Beside::open(&data_or_demo(data)?).await?;
+    let Beside { engine, tenant, .. } = by.asked.open().await?;
     let mut bytes = [0; 32];
     SystemRandom.fill(&mut bytes);
     let (token, now) = (hex::encode(bytes), engine.now());
@@ -85,9 +77,9 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         "session": session.id, "person": session.person, "function": session.function, "device": session.device,
         "expires": to_rfc3339(session.expires)?,
     });
-    engine.note(&tenant, &operator(who.as_deref()), "staff.signed-in", what.clone()).await?;
+    engine.note(&tenant, &by.who(), "staff.signed-in", what.clone()).await?;
     engine.store().put_session(&hash, &session).await?;
-    match (json, &token_file) {
+    match (by.asked.json, &token_file) {
         (true, None) => say!("{}", with_token(what, &token)),
         (true, Some(_)) => say!("{what}"),
         (false, None) => say!("{token}"),

@@ -10,9 +10,9 @@ use selvedge_engine::switches::prove::{Before, Doubt, Proof, prove};
 use selvedge_record::pack::stretch::{self, MAX_STRETCH_BYTES, Stretch};
 use selvedge_record::time::to_rfc3339;
 
-use crate::beside::Beside;
+use crate::beside::{Asked, Beside};
 use crate::failure::Failure;
-use crate::{data_or_demo, exit, record};
+use crate::{exit, record};
 
 /// How many effects and doubts are told one by one; `--json` has all.
 const MAX_TOLD: usize = 20;
@@ -28,19 +28,16 @@ pub struct ToProve {
     /// says so.
     #[arg(long)]
     key: Option<String>,
-    /// Print the answer as JSON.
-    #[arg(long)]
-    json: bool,
-    /// The data folder; the demonstration's when left out.
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub async fn run(to_prove: ToProve) -> miette::Result<ExitCode> {
-    let ToProve { what, output, key, json, data } = to_prove;
+    let ToProve { what, output, key, asked } = to_prove;
+    let json = asked.json;
     let key = key.as_deref().map(record::read_key).transpose()?;
     let (bytes, key) = if is_id(&what) {
-        let Beside { engine, tenant, keys } = Beside::open(&data_or_demo(data)?).await?;
+        let Beside { engine, tenant, keys } = asked.open().await?;
         let file = engine.silence(&tenant, &what).await?;
         if let Some(path) = &output {
             std::fs::write(path, &file).map_err(|error| Failure::write(path, &error))?;
