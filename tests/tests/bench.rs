@@ -50,6 +50,22 @@ fn a_start_is_measured_beside_its_yaml() {
     assert!(told[0]["wall_s"].is_number() && told[0]["floor"]["yaml_alone_s"].is_number(), "{}", told[0]);
 }
 
+#[test]
+fn a_campaign_stories_and_many_branches_are_measured_beside_their_floors() {
+    for (workload, few, n, fields, floor) in [
+        ("campaign", "--customers=50", 50, ["start_s", "idle_look_ms", "customers_per_s"], "executions_per_s"),
+        ("story", "--stories=2", 2, ["stories_per_s", "p50_ms", "cpu_ms_per_story"], "group_commit_s"),
+        ("each", "--executions=2", 2, ["items_per_s", "p50_ms", "cpu_us_per_item"], "steps_per_s"),
+    ] {
+        let told = lines(&selvedge(["bench", workload, few, "--json"])).remove(0);
+        assert_eq!((told["workload"].as_str(), told["n"].as_u64()), (Some(workload), Some(n)));
+        for field in fields {
+            assert!(told[field].is_number(), "{workload} says nothing of `{field}`: {told}");
+        }
+        assert!(told["floor"][floor].as_f64().unwrap() > 0.0, "{told}");
+    }
+}
+
 /// `SELVEDGE_KILLS` and `SELVEDGE_SEED` ask for more, or for the same again.
 #[test]
 fn kills_under_load_lose_nothing_and_double_nothing() {

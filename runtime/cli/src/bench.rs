@@ -3,7 +3,9 @@
 //! floor that the same machine allowed in the same run. The fields are those of the peers' harness, so that lines of
 //! both can be laid side by side.
 
+mod campaign;
 mod crash;
+mod each;
 mod flat;
 mod floor;
 mod ground;
@@ -14,6 +16,7 @@ mod simulate;
 mod stage;
 mod start;
 mod steps;
+mod story;
 mod timers;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +38,12 @@ pub enum Command {
     Idle(idle::Arguments),
     /// Steps a second beside many finished and parked runs, and in an empty store.
     Flat(flat::Arguments),
+    /// The healthcare story end to end, many at a time.
+    Story(story::Arguments),
+    /// Runs of a `for-each` of 100 items that are all under way at once.
+    Each(each::Arguments),
+    /// A campaign over many customers, each with an execution of one step.
+    Campaign(campaign::Arguments),
     /// Kill a node at random moments under load, and count what was lost or done twice.
     Crash(crash::Arguments),
     /// Made-up customers through a workflow, as `workflow simulate` plays them.
@@ -52,6 +61,9 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Timers(arguments) => timers::run(arguments).await,
         Command::Idle(arguments) => idle::run(arguments).await,
         Command::Flat(arguments) => flat::run(arguments).await,
+        Command::Story(arguments) => story::run(arguments).await,
+        Command::Each(arguments) => each::run(arguments).await,
+        Command::Campaign(arguments) => campaign::run(arguments).await,
         Command::Crash(arguments) => crash::run(arguments).await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Start(arguments) => start::run(&arguments),

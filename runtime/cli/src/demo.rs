@@ -4,10 +4,10 @@
 mod by_hand;
 mod canary;
 mod crash;
-mod customer;
-mod people;
+pub mod customer;
+pub mod people;
 mod place;
-mod stage;
+pub mod stage;
 mod story;
 mod summary;
 

@@ -59,7 +59,7 @@ impl Floor {
 }
 
 /// Bare rows for so many producers.
-async fn reach(place: &Place, name: &str, rows: usize, producers: usize) -> miette::Result<selvedge_store::Floor> {
+pub async fn reach(place: &Place, name: &str, rows: usize, producers: usize) -> miette::Result<selvedge_store::Floor> {
     let folder = place.path.join(name);
     crate::node::create(&folder)?;
     Ok(match &place.database {

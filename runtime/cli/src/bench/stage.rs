@@ -16,6 +16,7 @@ use selvedge_host::{Connection, Connections, Host, HostConfig, Package, Registry
 use selvedge_policy::CustomerState;
 use selvedge_store::PostgresStore;
 use selvedge_workflow::Files;
+use selvedge_workflow::dictionary::Dictionary;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::StoryClock;
@@ -47,6 +48,9 @@ pub const STEPS: usize = 10;
 /// The steps of [`Work::Orders`] that order.
 pub const ORDERS: [&str; 2] = ["one", "two"];
 
+/// Items of [`Work::Each`].
+pub const ITEMS: usize = 100;
+
 /// How long [`Work::Sleep`] waits, in microseconds.
 pub const NAP: Micros = 3_600_000_000;
 
@@ -59,18 +63,22 @@ pub enum Work {
     Step,
     /// A call, an order at the vendor, a call, an order.
     Orders,
+    /// A call for each of [`ITEMS`] items, all at once.
+    Each,
     /// Waits for an hour.
     Sleep,
 }
 
 impl Work {
-    const ALL: [Work; 4] = [Work::Steps, Work::Step, Work::Orders, Work::Sleep];
+    const ALL: [Work; 5] = [Work::Steps, Work::Step, Work::Orders, Work::Each, Work::Sleep];
 
-    fn name(self) -> &'static str {
+    /// The workflow.
+    pub fn name(self) -> &'static str {
         match self {
             Work::Steps => "bench-steps",
             Work::Step => "bench-step",
             Work::Orders => "bench-orders",
+            Work::Each => "bench-each",
             Work::Sleep => "bench-sleep",
         }
     }
@@ -84,6 +92,10 @@ impl Work {
             Work::Steps => (1..=STEPS).map(|n| spin(&format!("step-{n}"))).collect(),
             Work::Step => spin("step"),
             Work::Orders => ORDERS.map(|id| spin(&format!("before-{id}")) + &order(id)).concat(),
+            Work::Each => format!(
+                "  - for-each:\n      id: items\n      every: contract\n      at-once: {ITEMS}\n      steps:\n      {}",
+                spin("step")
+            ),
             Work::Sleep => "  - wait: { id: nap, for: 1h }\n".into(),
         };
 
@@ -92,6 +104,11 @@ impl Work {
             "workflow: {name}\ntitle: A measurement\npurpose: billing\nstarts: call\nuses:\n  spindle: spindle\nsteps:\n{steps}"
         )
     }
+}
+
+/// The customer of a number.
+pub fn customer(n: usize) -> String {
+    format!("c_{n}")
 }
 
 /// Builds `spindle`; what is up to date is not built again.
@@ -157,7 +174,9 @@ pub struct Stage {
     clock: Arc<StoryClock>,
     kept: Kept,
     keeping_time: JoinHandle<()>,
-    who: Who,
+    /// Who opens executions.
+    pub who: Who,
+    dictionary: Dictionary,
 }
 
 impl Stage {
@@ -172,16 +191,40 @@ impl Stage {
         for work in Work::ALL {
             files.insert(format!("{}/workflow.yaml", work.name()), work.text());
             let published = engine.publish(TENANT, &files, work.name(), &registry.connector_facts()).await?;
-            let definition = published.map_err(|findings| Failure::Findings { findings })?;
-            let mobile = ("patient.mobile".to_owned(), SecretString::from("+13125550142"));
-            let state = CustomerState::default();
-            engine.put_customer(&definition.dictionary, TENANT, CUSTOMER, &state, &[mobile]).await?;
+            published.map_err(|findings| Failure::Findings { findings })?;
         }
+        let dictionary = crate::customer::dictionary()?;
+        let items = (1..=ITEMS).map(|n| (format!("contract.address#{n}"), SecretString::from(format!("{n} Elm"))));
+        let mobile = ("patient.mobile".to_owned(), SecretString::from("+13125550142"));
+        let fields: Vec<_> = items.chain([mobile]).collect();
+        engine.put_customer(&dictionary, TENANT, CUSTOMER, &CustomerState::default(), &fields).await?;
         let keeping_time = tokio::spawn({
             let engine = engine.clone();
             async move { engine.run().await }
         });
-        Ok(Stage { engine, clock, kept, keeping_time, who: Who { actor: "host".into(), ..Who::default() } })
+        Ok(Stage { engine, clock, kept, keeping_time, who: Who { actor: "host".into(), ..Who::default() }, dictionary })
+    }
+
+    /// Takes in so many customers, each [`customer`] of a number.
+    pub async fn enroll(self: &Arc<Stage>, customers: usize) -> miette::Result<()> {
+        let (next, mut at_work) = (Arc::new(AtomicUsize::new(0)), JoinSet::new());
+        for _ in 0..64 {
+            let (stage, next) = (self.clone(), next.clone());
+            at_work.spawn(async move {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= customers {
+                        return Ok::<_, miette::Report>(());
+                    }
+                    let state = CustomerState::default();
+                    stage.engine.put_customer(&stage.dictionary, TENANT, &customer(n), &state, &[]).await?;
+                }
+            });
+        }
+        while let Some(enrolled) = at_work.join_next().await {
+            enrolled.into_diagnostic()??;
+        }
+        Ok(())
     }
 
     /// Starts an execution.
@@ -278,7 +321,7 @@ pub async fn spread(stage: &Arc<Stage>, work: Work, n: usize, clients: usize) ->
                 let begun = Instant::now();
                 match work {
                     Work::Sleep => drop(stage.open(work).await?),
-                    Work::Steps | Work::Step | Work::Orders => stage.execute(work).await?,
+                    Work::Steps | Work::Step | Work::Orders | Work::Each => stage.execute(work).await?,
                 }
                 waits.push(begun.elapsed());
             }

@@ -12,6 +12,10 @@ use super::{canary, people};
 use crate::failure::Failure;
 use crate::record::TENANT;
 
+/// What the customer types and ticks on the page that asks for a card.
+pub const CARD_FORM: [(&str, &str); 5] =
+    [("number", canary::CARD), ("month", "12"), ("year", "2031"), ("cvc", canary::CODE), ("agree", "yes")];
+
 /// How often it is looked whether a text was answered.
 const MAX_LOOKS: u32 = 4000;
 
@@ -100,14 +104,7 @@ pub async fn enter_card(stage: &mut Stage, url: &str) -> miette::Result<()> {
     let page = open(stage, url).await?;
     match hidden(&page, "words_id") {
         Some(words) => {
-            let form = [
-                ("number", canary::CARD),
-                ("month", "12"),
-                ("year", "2031"),
-                ("cvc", canary::CODE),
-                ("words_id", &words),
-                ("agree", "yes"),
-            ];
+            let form = [&CARD_FORM[..], &[("words_id", words.as_str())]].concat();
             submit(stage, &format!("{url}/card"), &form).await
         }
         // Proved in a browser that was lost with the process: prove again in this one.
@@ -117,7 +114,7 @@ pub async fn enter_card(stage: &mut Stage, url: &str) -> miette::Result<()> {
 }
 
 /// The value of a hidden field.
-fn hidden(page: &str, name: &str) -> Option<String> {
+pub fn hidden(page: &str, name: &str) -> Option<String> {
     let field = page.split("<input").find(|field| field.contains(&format!("name=\"{name}\"")))?;
     let value = field.split("value=\"").nth(1)?;
     value.split('"').next().map(str::to_owned)

@@ -36,8 +36,10 @@ pub async fn session(stage: &Stage, person: &str, function: &str) -> miette::Res
 
 /// An agent at the API.
 pub struct Agent<'s> {
-    stage: &'s Stage,
-    token: String,
+    /// Where.
+    pub stage: &'s Stage,
+    /// Of the agent's session.
+    pub token: String,
 }
 
 impl<'s> Agent<'s> {
