@@ -50,7 +50,8 @@ fn nothing_left_behind_a_switch_and_a_stranger_can_check_it() {
         assert!(shown.contains(words), "{shown}");
     }
 
-    kill(data, &["lift", "kill-1", "--reason", "mended"]);
+    let lifted = kill(data, &["lift", "kill-1", "--reason", "mended", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&lifted).unwrap()["lifted"], "kill-1");
     assert!(kill(data, &["prove", "kill-1"]).contains("where it was lifted"));
     let listed: Value = serde_json::from_str(&kill(data, &["list", "--json"])).unwrap();
     assert_eq!(listed[0]["lifted"]["reason"], "mended");

@@ -70,7 +70,7 @@ impl House {
     fn node(&self) -> Node {
         let node = Node::start_in(self.project.path(), self.data.path(), None);
         let seen = || (self.listed()["standing"] != Value::Null).then_some(());
-        (0..200).find_map(|_| seen().or_else(|| pause())).expect("the node sees its schedule");
+        (0..200).find_map(|_| seen().or_else(pause)).expect("the node sees its schedule");
         node
     }
 }
