@@ -13,6 +13,7 @@
 //! Absent on purpose: SQL made of strings at run time (but for the names of databases that a measurement makes for
 //! itself), and any decision about a run.
 
+mod bodies;
 mod floor;
 mod leases;
 pub mod memory;

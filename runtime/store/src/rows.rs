@@ -7,6 +7,8 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
+use crate::bodies::Unpacker;
+
 /// The cells of a row, by the name of their column. A column that is not there is a defect of the statement; a
 /// story reads every one of them.
 pub trait Cells {
@@ -54,8 +56,14 @@ macro_rules! cells_of {
 cells_of!(SqliteRow);
 cells_of!(PgRow);
 
-pub fn stored(row: &impl Cells) -> Stored {
-    Stored { seq: row.count("seq"), canonical: row.text("body") }
+/// The events of turns, in their order.
+pub fn stored(turns: &[impl Cells]) -> Result<Vec<Stored>, StoreError> {
+    let (mut unpacker, mut events) = (Unpacker::new()?, Vec::new());
+    for turn in turns {
+        let texts = unpacker.unpack(&turn.bytes("bodies"))?;
+        events.extend((turn.count("seq")..).zip(texts).map(|(seq, canonical)| Stored { seq, canonical }));
+    }
+    Ok(events)
 }
 
 pub fn run_id(row: &impl Cells) -> RunId {

@@ -1,7 +1,6 @@
 //! The store on SQLite: one file, one writer, a pool of readers.
 
 pub mod backup;
-mod bodies;
 mod campaigns;
 mod contacts;
 mod customers;

@@ -245,6 +245,49 @@ async fn nodes_that_read_the_log_at_once_give_each_leaf_one_place() {
     assert_eq!(edge.root(), selvedge_record::merkle::root(&leaves));
 }
 
+/// What a database held before turns were rows: 0002 and its events, of which only the first turn had a place.
+#[tokio::test]
+async fn turns_of_before_keep_their_events_and_their_places() {
+    let place = Database::fresh().await;
+    let mut before = place.beside().await;
+    for sql in [
+        include_str!("../migrations/postgres/0001_first.sql"),
+        include_str!("../migrations/postgres/0002_campaigns.sql"),
+        "CREATE TABLE schema_version (version bigint NOT NULL); INSERT INTO schema_version VALUES (2)",
+    ] {
+        execute(&mut before, sql).await;
+    }
+    let (mut author, mut edge) = (Author::new("int_1"), selvedge_record::Frontier::new());
+    let turns = [author.turn(2).events, author.turn(3).events];
+    for event in &turns[0] {
+        edge.push(event.hash);
+    }
+    for (events, first) in turns.iter().zip([Some(0_i64), None]) {
+        let hashes: Vec<u8> = events.iter().flat_map(|event| event.hash.0).collect();
+        let leaves =
+            "INSERT INTO leaves (tenant, interaction, seq, hashes, first) VALUES ('riverside', 'int_1', $1, $2, $3)";
+        let leaves = sqlx::query(leaves).bind(events[0].seq as i64).bind(hashes).bind(first);
+        leaves.execute(&mut before).await.unwrap();
+        for event in events {
+            let sql = "INSERT INTO events (tenant, interaction, seq, body) VALUES ('riverside', 'int_1', $1, $2)";
+            let event = sqlx::query(sql).bind(event.seq as i64).bind(event.canonical.as_str());
+            event.execute(&mut before).await.unwrap();
+        }
+    }
+    let edge = sqlx::query("INSERT INTO log_edge VALUES (1, $1)").bind(serde_json::to_string(&edge).unwrap());
+    edge.execute(&mut before).await.unwrap();
+
+    let store = place.open().await;
+    let next = author.turn(1).events.remove(0);
+    store.append(&author.id, next.clone()).await.unwrap();
+    let texts: Vec<&str> = turns.iter().flatten().chain([&next]).map(|event| event.canonical.as_str()).collect();
+    let record = store.record(&author.id).await.unwrap();
+    assert_eq!(record.iter().map(|event| event.canonical.as_str()).collect::<Vec<_>>(), texts);
+    assert_eq!(record.iter().map(|event| event.seq).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(store.places(&author.id).await.unwrap(), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(store.frontier().await.unwrap().root(), selvedge_record::merkle::root(&store.leaves(6).await.unwrap()));
+}
+
 #[tokio::test]
 async fn a_node_that_closes_hands_its_runs_over_at_once() {
     let place = Database::fresh().await;

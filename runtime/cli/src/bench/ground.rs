@@ -121,7 +121,8 @@ impl Server {
             return Err(Failure::Measurement { at: "the start of PostgreSQL".into(), why }.into());
         }
         let address = format!("postgres://selvedge@{}/postgres", folder.replace('/', "%2F")).parse()?;
-        let pid = std::fs::read_to_string(Path::new(folder).join("data/postmaster.pid"));
+        // The folder is the one with the socket; the data lie beside it.
+        let pid = std::fs::read_to_string(Path::new(folder).join("../data/postmaster.pid"));
         let pid = pid.ok().and_then(|text| text.lines().next()?.parse().ok());
         Ok(Server { pid, own: Some(Own(child)), ..Server::at(address) })
     }

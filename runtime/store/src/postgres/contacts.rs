@@ -19,12 +19,13 @@ const TALLY: &str = "SELECT count(*) AS count, min(at) AS oldest FROM ( \
         ORDER BY at DESC LIMIT $10) AS newest";
 const TAKE_BACK: &str = "DELETE FROM contacts USING unnest($1::text[], $2::text[], $3::text[]) AS n(tenant, customer, key) \
     WHERE contacts.tenant = n.tenant AND contacts.customer = n.customer AND contacts.key = n.key";
-const KEEP: &str = "INSERT INTO contacts (tenant, customer, key, at, past, channel, purpose, account) \
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[]) \
-    ON CONFLICT (tenant, customer, key) DO UPDATE SET at = excluded.at";
-/// Each contact is a change of what is known of its customer.
-const COUNTED: &str = "UPDATE customers SET version = version + n.times FROM ( \
-        SELECT tenant, customer, count(*) AS times FROM unnest($1::text[], $2::text[]) AS made(tenant, customer) \
+/// Each contact is also a change of what is known of its customer.
+const KEEP: &str = "WITH kept AS ( \
+        INSERT INTO contacts (tenant, customer, key, at, past, channel, purpose, account) \
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[]) \
+        ON CONFLICT (tenant, customer, key) DO UPDATE SET at = excluded.at) \
+    UPDATE customers SET version = version + n.times FROM ( \
+        SELECT tenant, customer, count(*) AS times FROM unnest($9::text[], $10::text[]) AS made(tenant, customer) \
         GROUP BY tenant, customer) AS n \
     WHERE customers.tenant = n.tenant AND customers.customer = n.customer";
 
@@ -61,12 +62,18 @@ pub(super) async fn keep(connection: &mut PgConnection, turns: &[&Commit]) -> Re
         last.insert((tenant, &change.customer, &change.key), change.made.as_ref());
     }
     let back: Vec<_> = last.iter().filter(|(_, made)| made.is_none()).map(|(key, _)| *key).collect();
-    let query = sqlx::query(TAKE_BACK)
-        .bind(back.iter().map(|(tenant, _, _)| *tenant).collect::<Vec<_>>())
-        .bind(back.iter().map(|(_, customer, _)| *customer).collect::<Vec<_>>())
-        .bind(back.iter().map(|(_, _, key)| *key).collect::<Vec<_>>());
-    query.execute(&mut *connection).await?;
+    if !back.is_empty() {
+        let query = sqlx::query(TAKE_BACK)
+            .bind(back.iter().map(|(tenant, _, _)| *tenant).collect::<Vec<_>>())
+            .bind(back.iter().map(|(_, customer, _)| *customer).collect::<Vec<_>>())
+            .bind(back.iter().map(|(_, _, key)| *key).collect::<Vec<_>>());
+        query.execute(&mut *connection).await?;
+    }
     let kept: Vec<_> = last.iter().filter_map(|(key, made)| Some((key, (*made)?))).collect();
+    let made: Vec<_> = changes.iter().filter(|(_, change)| change.made.is_some()).collect();
+    if made.is_empty() {
+        return Ok(());
+    }
     let query = sqlx::query(KEEP)
         .bind(kept.iter().map(|((tenant, _, _), _)| *tenant).collect::<Vec<_>>())
         .bind(kept.iter().map(|((_, customer, _), _)| *customer).collect::<Vec<_>>())
@@ -75,10 +82,7 @@ pub(super) async fn keep(connection: &mut PgConnection, turns: &[&Commit]) -> Re
         .bind(kept.iter().map(|(_, made)| made.past.name()).collect::<Vec<_>>())
         .bind(kept.iter().map(|(_, made)| made.channel.as_str()).collect::<Vec<_>>())
         .bind(kept.iter().map(|(_, made)| made.purpose.as_str()).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(_, made)| made.account.as_deref()).collect::<Vec<_>>());
-    query.execute(&mut *connection).await?;
-    let made: Vec<_> = changes.iter().filter(|(_, change)| change.made.is_some()).collect();
-    let query = sqlx::query(COUNTED)
+        .bind(kept.iter().map(|(_, made)| made.account.as_deref()).collect::<Vec<_>>())
         .bind(made.iter().map(|(tenant, _)| *tenant).collect::<Vec<_>>())
         .bind(made.iter().map(|(_, change)| change.customer.as_str()).collect::<Vec<_>>());
     query.execute(connection).await.map(|_| ())

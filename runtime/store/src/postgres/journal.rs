@@ -8,23 +8,22 @@ use selvedge_record::Sealed;
 use sqlx::PgConnection;
 
 use super::{PostgresStore, unavailable};
+use crate::bodies::Packer;
 use crate::rows::{Cells, as_i64, run_id, stored, summary};
 
 /// Who adds to a record that nobody drives, or rests on its length, does so one after the other.
 const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))";
 
-/// An event of a record that nobody drives: its place is free and the one before is taken, or nothing happens.
-const APPEND: &str = "WITH event AS ( \
-        INSERT INTO events (tenant, interaction, seq, body) SELECT $1, $2, $3, $4 \
-        WHERE $3 = (SELECT coalesce(max(seq) + 1, 0) FROM events WHERE tenant = $1 AND interaction = $2) \
-        ON CONFLICT (tenant, interaction, seq) DO NOTHING RETURNING seq), \
-    length AS (UPDATE runs SET length = event.seq + 1 FROM event WHERE tenant = $1 AND interaction = $2) \
-    INSERT INTO leaves (tenant, interaction, seq, hashes) SELECT $1, $2, event.seq, $5 FROM event";
+/// An event of a record that nobody drives: it is the record's next, or nothing happens.
+const APPEND: &str = "WITH batch AS ( \
+        INSERT INTO batches (hashes) SELECT $5 WHERE $3 = coalesce((SELECT seq + events FROM turns \
+            WHERE tenant = $1 AND interaction = $2 ORDER BY seq DESC LIMIT 1), 0) RETURNING batch), \
+    length AS (UPDATE runs SET length = $3 + 1 FROM batch WHERE tenant = $1 AND interaction = $2) \
+    INSERT INTO turns (tenant, interaction, seq, batch, leaf, events, bodies) SELECT $1, $2, $3, batch, 0, 1, $4 FROM batch \
+    ON CONFLICT (tenant, interaction, seq) DO NOTHING";
 
-const ADD: &str = "WITH leaves AS ( \
-        INSERT INTO leaves (tenant, interaction, seq, hashes) VALUES ($1, $2, $3, $6)) \
-    INSERT INTO events (tenant, interaction, seq, body) \
-        SELECT $1, $2, n.seq, n.body FROM unnest($4::bigint[], $5::text[]) AS n(seq, body)";
+const ADD: &str = "WITH batch AS (INSERT INTO batches (hashes) VALUES ($6) RETURNING batch) \
+    INSERT INTO turns (tenant, interaction, seq, batch, leaf, events, bodies) SELECT $1, $2, $3, batch, 0, $4, $5 FROM batch";
 
 #[async_trait]
 impl Journal for PostgresStore {
@@ -33,15 +32,15 @@ impl Journal for PostgresStore {
     }
 
     async fn record(&self, id: &RunId) -> Result<Vec<Stored>, StoreError> {
-        let sql = "SELECT seq, body FROM events WHERE tenant = $1 AND interaction = $2 ORDER BY seq";
-        let rows = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(self.pool()).await;
-        Ok(rows.map_err(unavailable("read a record"))?.iter().map(stored).collect())
+        let sql = "SELECT seq, bodies FROM turns WHERE tenant = $1 AND interaction = $2 ORDER BY seq";
+        let turns = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(self.pool()).await;
+        stored(&turns.map_err(unavailable("read a record"))?)
     }
 
     async fn last(&self, id: &RunId) -> Result<Option<Stored>, StoreError> {
-        let sql = "SELECT seq, body FROM events WHERE tenant = $1 AND interaction = $2 ORDER BY seq DESC LIMIT 1";
-        let row = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_optional(self.pool()).await;
-        Ok(row.map_err(unavailable("read a record"))?.as_ref().map(stored))
+        let sql = "SELECT seq, bodies FROM turns WHERE tenant = $1 AND interaction = $2 ORDER BY seq DESC LIMIT 1";
+        let turns = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(self.pool()).await;
+        Ok(stored(&turns.map_err(unavailable("read a record"))?)?.pop())
     }
 
     async fn append(&self, id: &RunId, event: Sealed) -> Result<(), StoreError> {
@@ -52,7 +51,7 @@ impl Journal for PostgresStore {
             .bind(&id.tenant)
             .bind(&id.interaction)
             .bind(as_i64(event.seq))
-            .bind(event.canonical)
+            .bind(Packer::new()?.pack(std::slice::from_ref(&event))?)
             .bind(event.hash.0.as_slice());
         let done = query.execute(&mut *transaction).await.map_err(no())?;
         if done.rows_affected() == 0 {
@@ -133,14 +132,14 @@ pub(super) async fn one_by_one(connection: &mut PgConnection, id: &RunId) -> Res
 }
 
 /// Events at the end of a record, and their leaves.
-pub(super) async fn add(connection: &mut PgConnection, id: &RunId, events: &[Sealed]) -> Result<(), sqlx::Error> {
+pub(super) async fn add(connection: &mut PgConnection, id: &RunId, events: &[Sealed]) -> Result<(), StoreError> {
     let leaves: Vec<u8> = events.iter().flat_map(|event| event.hash.0).collect();
     let query = sqlx::query(ADD)
         .bind(&id.tenant)
         .bind(&id.interaction)
         .bind(events.first().map(|event| as_i64(event.seq)))
-        .bind(events.iter().map(|event| as_i64(event.seq)).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.canonical.as_str()).collect::<Vec<_>>())
+        .bind(as_i64(events.len() as u64))
+        .bind(Packer::new()?.pack(events)?)
         .bind(leaves);
-    query.execute(connection).await.map(|_| ())
+    query.execute(connection).await.map(|_| ()).map_err(unavailable("add to a record"))
 }

@@ -10,32 +10,31 @@ use sqlx::{Connection, PgConnection, PgExecutor};
 use super::{PostgresStore, unavailable};
 use crate::rows::{Cells, as_i64, run_id};
 
-/// How many turns get their place in one transaction.
-const BATCH: i64 = 4096;
+/// How many batches get their place in one transaction.
+const AT_ONCE: i64 = 64;
 
-const UNPLACED: &str =
-    "SELECT tenant, interaction, seq, hashes FROM leaves WHERE first IS NULL ORDER BY arrival LIMIT $1";
-const PLACE: &str = "UPDATE leaves SET first = placed.first \
-    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS placed(tenant, interaction, seq, first) \
-    WHERE leaves.tenant = placed.tenant AND leaves.interaction = placed.interaction AND leaves.seq = placed.seq";
+const UNPLACED: &str = "SELECT batch, hashes FROM batches WHERE first IS NULL ORDER BY batch LIMIT $1";
+const PLACE: &str = "UPDATE batches SET first = placed.first \
+    FROM unnest($1::bigint[], $2::bigint[]) AS placed(batch, first) WHERE batches.batch = placed.batch";
 
 #[async_trait]
 impl Log for PostgresStore {
     async fn places(&self, id: &RunId) -> Result<Vec<u64>, StoreError> {
         self.sequence().await?;
-        let sql = "SELECT first, octet_length(hashes)::bigint / 32 AS leaves FROM leaves \
-                   WHERE tenant = $1 AND interaction = $2 AND first IS NOT NULL ORDER BY seq";
+        let sql = "SELECT batches.first + turns.leaf AS first, turns.events::bigint AS events FROM turns \
+                   JOIN batches USING (batch) WHERE tenant = $1 AND interaction = $2 AND first IS NOT NULL ORDER BY seq";
         let turns = sqlx::query(sql).bind(&id.tenant).bind(&id.interaction).fetch_all(self.pool()).await;
         let turns = turns.map_err(unavailable("read the log"))?;
-        Ok(turns.iter().flat_map(|turn| (turn.count("first")..).take(turn.count("leaves") as usize)).collect())
+        Ok(turns.iter().flat_map(|turn| (turn.count("first")..).take(turn.count("events") as usize)).collect())
     }
 
     async fn written_since(&self, index: u64) -> Result<Vec<RunId>, StoreError> {
         self.sequence().await?;
-        // A turn stands where its first event does; the one that reaches over the place began before it.
-        let sql = "SELECT DISTINCT tenant, interaction FROM leaves \
-                   WHERE first >= coalesce((SELECT max(first) FROM leaves WHERE first <= $1), 0) \
-                   AND first + octet_length(hashes) / 32 > $1 ORDER BY 1, 2";
+        // A batch stands where its first leaf does; the one that reaches over the place began before it.
+        let sql = "WITH since AS (SELECT batch, first FROM batches \
+                       WHERE first >= coalesce((SELECT max(first) FROM batches WHERE first <= $1), 0)) \
+                   SELECT DISTINCT tenant, interaction FROM since JOIN turns USING (batch) \
+                   WHERE turns.batch >= (SELECT min(batch) FROM since) AND first + leaf + events > $1 ORDER BY 1, 2";
         let rows = sqlx::query(sql).bind(as_i64(index)).fetch_all(self.pool()).await;
         Ok(rows.map_err(unavailable("read the log"))?.iter().map(run_id).collect())
     }
@@ -47,15 +46,15 @@ impl Log for PostgresStore {
 
     async fn leaves(&self, size: u64) -> Result<Vec<Hash>, StoreError> {
         self.sequence().await?;
-        let sql = "SELECT hashes FROM leaves WHERE first < $1 ORDER BY first";
-        let turns: Vec<Vec<u8>> = sqlx::query_scalar(sql)
+        let sql = "SELECT hashes FROM batches WHERE first < $1 ORDER BY first";
+        let batches: Vec<Vec<u8>> = sqlx::query_scalar(sql)
             .bind(as_i64(size))
             .fetch_all(self.pool())
             .await
             .map_err(unavailable("read the log"))?;
         let mut leaves = Vec::new();
-        for turn in &turns {
-            leaves.extend(hashes(turn)?);
+        for batch in &batches {
+            leaves.extend(hashes(batch)?);
         }
         leaves.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         Ok(leaves)
@@ -91,7 +90,7 @@ async fn sequence(connection: &mut PgConnection) -> Result<(), StoreError> {
     let no = || unavailable("move the log");
     // What another node is just placing counts as without a place here: then this one waits for it.
     loop {
-        let any = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM leaves WHERE first IS NULL)");
+        let any = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM batches WHERE first IS NULL)");
         match any.fetch_one(&mut *connection).await.map_err(no())? {
             true => place(connection).await?,
             false => return Ok(()),
@@ -106,18 +105,16 @@ async fn place(connection: &mut PgConnection) -> Result<(), StoreError> {
     let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('selvedge log'))");
     lock.execute(&mut *transaction).await.map_err(no())?;
     let mut edge = edge(&mut *transaction).await?;
-    let turns = sqlx::query(UNPLACED).bind(BATCH).fetch_all(&mut *transaction).await.map_err(no())?;
-    let (mut tenants, mut interactions, mut seqs, mut firsts) = (vec![], vec![], vec![], vec![]);
-    for turn in &turns {
+    let batches = sqlx::query(UNPLACED).bind(AT_ONCE).fetch_all(&mut *transaction).await.map_err(no())?;
+    let mut firsts = Vec::with_capacity(batches.len());
+    for batch in &batches {
         firsts.push(as_i64(edge.size()));
-        for hash in hashes(&turn.bytes("hashes"))? {
+        for hash in hashes(&batch.bytes("hashes"))? {
             edge.push(hash);
         }
-        tenants.push(turn.text("tenant"));
-        interactions.push(turn.text("interaction"));
-        seqs.push(turn.number("seq"));
     }
-    let query = sqlx::query(PLACE).bind(tenants).bind(interactions).bind(seqs).bind(firsts);
+    let batches: Vec<i64> = batches.iter().map(|batch| batch.number("batch")).collect();
+    let query = sqlx::query(PLACE).bind(batches).bind(firsts);
     query.execute(&mut *transaction).await.map_err(no())?;
     let text = serde_json::to_string(&edge).map_err(|e| StoreError::Unreadable { what: e.to_string() })?;
     let sql = "INSERT INTO log_edge (one, edge) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET edge = excluded.edge";
@@ -125,7 +122,7 @@ async fn place(connection: &mut PgConnection) -> Result<(), StoreError> {
     transaction.commit().await.map_err(no())
 }
 
-/// The leaves of one turn.
+/// The leaves of one batch.
 fn hashes(bytes: &[u8]) -> Result<Vec<Hash>, StoreError> {
     let (leaves, rest) = bytes.as_chunks::<32>();
     if !rest.is_empty() {

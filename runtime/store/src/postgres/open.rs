@@ -14,11 +14,12 @@ use super::writer::Writer;
 use super::{Inner, LEASE, PostgresStore, log, unavailable};
 
 /// The schema that this binary writes.
-pub const SCHEMA: i64 = 2;
+pub const SCHEMA: i64 = 3;
 /// How each version is reached from the one before.
 const MIGRATIONS: [&str; SCHEMA as usize] = [
     include_str!("../../migrations/postgres/0001_first.sql"),
     include_str!("../../migrations/postgres/0002_campaigns.sql"),
+    include_str!("../../migrations/postgres/0003_turns.sql"),
 ];
 /// How many connections read, and take in what arrives. The writer and the lease have their own.
 const CONNECTIONS: u32 = 8;
@@ -109,7 +110,7 @@ impl PostgresStore {
         let leases = Arc::new(Leases::start(own.clone(), lease).await?);
         let pool = pool(address, CONNECTIONS);
         let (news, mut tasks) = News::start(own.clone(), self::pool(address, 1), leases.node());
-        let writer = Writer::start(self::pool(address, 1), leases.clone());
+        let writer = Writer::start(self::pool(address, 1), leases.clone())?;
         tasks.push(leases.keep(own));
         let inner = Inner { pool, writer, leases, news, sequencing: tokio::sync::Mutex::default(), tasks };
         Ok(PostgresStore { inner: Arc::new(inner) })

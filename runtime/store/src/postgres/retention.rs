@@ -16,7 +16,8 @@ const OPENABLE: &str = "SELECT r.interaction, r.workflow, r.customer, r.closed, 
     FROM runs r JOIN data_keys k ON k.tenant = r.tenant AND k.subject = r.interaction \
     WHERE r.tenant = $1 AND r.closed < $2 AND (r.closed, r.interaction) > ($3, $4) \
     GROUP BY r.interaction, r.workflow, r.customer, r.closed ORDER BY r.closed, r.interaction LIMIT $5";
-const LENGTH: &str = "SELECT coalesce(max(seq) + 1, 0) FROM events WHERE tenant = $1 AND interaction = $2";
+const LENGTH: &str = "SELECT coalesce((SELECT seq + events FROM turns WHERE tenant = $1 AND interaction = $2 \
+    ORDER BY seq DESC LIMIT 1), 0)";
 const GROW: &str = "UPDATE runs SET length = length + $3 WHERE tenant = $1 AND interaction = $2 AND length = $4";
 const DESTROY: &str = "WITH keys AS (DELETE FROM data_keys WHERE tenant = $1 AND subject = $2 AND class = ANY ($3)) \
     DELETE FROM sealed WHERE tenant = $1 AND interaction = $2 AND class = ANY ($3)";
@@ -64,7 +65,7 @@ impl Keeping for PostgresStore {
         if !(grown && follow) {
             return Err(StoreError::Conflict { interaction: id.interaction });
         }
-        add(&mut transaction, &id, &events).await.map_err(no())?;
+        add(&mut transaction, &id, &events).await?;
         let destroy = sqlx::query(DESTROY).bind(&id.tenant).bind(&id.interaction).bind(classes);
         destroy.execute(&mut *transaction).await.map_err(no())?;
         transaction.commit().await.map_err(no())

@@ -10,6 +10,11 @@ use super::{PostgresStore, unavailable};
 use crate::rows::{Cells, run_id, sealed_value};
 
 const DATA_KEY: &str = "SELECT wrapped FROM data_keys WHERE tenant = $1 AND subject = $2 AND class = $3";
+/// The one that is there, or else the one that is offered.
+const TAKE_KEY: &str = "WITH kept AS (SELECT wrapped FROM data_keys WHERE tenant = $1 AND subject = $2 AND class = $3), \
+    new AS (INSERT INTO data_keys (tenant, subject, class, wrapped) SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM kept) \
+        ON CONFLICT (tenant, subject, class) DO NOTHING RETURNING wrapped) \
+    SELECT wrapped FROM kept UNION ALL SELECT wrapped FROM new";
 const FORGET: &str = "WITH card AS (DELETE FROM cards WHERE tenant = $1 AND token = $2) \
     DELETE FROM data_keys WHERE tenant = $1 AND subject = $2";
 
@@ -22,14 +27,12 @@ impl Safe for PostgresStore {
         class: &str,
         candidate: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
-        if let Some(kept) = self.existing_data_key(tenant, subject, class).await? {
-            return Ok(kept);
+        let query = sqlx::query_scalar(TAKE_KEY).bind(tenant).bind(subject).bind(class).bind(candidate);
+        let taken = query.fetch_optional(self.pool()).await.map_err(unavailable("keep a data key"))?;
+        if let Some(key) = taken {
+            return Ok(key);
         }
-        let sql = "INSERT INTO data_keys (tenant, subject, class, wrapped) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT (tenant, subject, class) DO NOTHING";
-        let query = sqlx::query(sql).bind(tenant).bind(subject).bind(class).bind(candidate);
-        query.execute(self.pool()).await.map_err(unavailable("keep a data key"))?;
-        // Whoever was first has committed by now.
+        // Whoever was quicker has committed by now.
         let query = sqlx::query_scalar(DATA_KEY).bind(tenant).bind(subject).bind(class);
         query.fetch_one(self.pool()).await.map_err(unavailable("read a data key"))
     }

@@ -33,7 +33,7 @@ impl Switchboard for PostgresStore {
         if moved.map_err(no())?.rows_affected() == 0 {
             return Err(StoreError::Conflict { interaction: id.interaction.clone() });
         }
-        add(&mut transaction, id, &[event]).await.map_err(no())?;
+        add(&mut transaction, id, &[event]).await?;
         if let Some(switch) = frees {
             let query = sqlx::query(FREE).bind(at).bind(&id.tenant).bind(switch);
             query.execute(&mut *transaction).await.map_err(no())?;

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::leases::Leases;
 use super::{contacts, switches};
+use crate::bodies::Packer;
 use crate::rows::{Cells, as_i64, run_id};
 
 /// How many turns one transaction takes at most.
@@ -64,10 +65,10 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the writer; it ends when nobody can send it anything any more.
-    pub fn start(pool: PgPool, leases: Arc<Leases>) -> Writer {
+    pub fn start(pool: PgPool, leases: Arc<Leases>) -> Result<Writer, StoreError> {
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
-        tokio::spawn(serve(Desk { pool, leases, connection: None }, jobs));
-        Writer { queue }
+        tokio::spawn(serve(Desk { pool, leases, packer: Packer::new()?, connection: None }, jobs));
+        Ok(Writer { queue })
     }
 
     /// Writes a turn and returns once it is durable.
@@ -83,6 +84,7 @@ impl Writer {
 struct Desk {
     pool: PgPool,
     leases: Arc<Leases>,
+    packer: Packer,
     /// Kept from batch to batch; dropped when it failed.
     connection: Option<PoolConnection<Postgres>>,
 }
@@ -120,8 +122,9 @@ impl Together {
             return false;
         }
         let (rests, changes) = (customer(commit), changes(commit));
-        let meets = |of: &BTreeSet<Customer>| changes.iter().chain(&rests).any(|customer| of.contains(customer));
-        if meets(&self.changed) || changes.iter().any(|customer| self.known.contains(customer)) {
+        // Contacts of one customer only add up, as long as nobody rests on how many there were.
+        let overtakes = changes.iter().any(|customer| self.known.contains(customer));
+        if overtakes || rests.iter().any(|customer| self.changed.contains(customer)) {
             return false;
         }
         self.known.extend(rests);
@@ -178,7 +181,7 @@ impl Desk {
             Some(connection) => connection,
             None => self.pool.acquire().await?,
         };
-        let written = write_batch(&mut connection, self.leases.node(), commits).await?;
+        let written = write_batch(&mut connection, &mut self.packer, self.leases.node(), commits).await?;
         self.connection = Some(connection);
         Ok(written)
     }
@@ -192,8 +195,11 @@ impl Desk {
     }
 }
 
-/// Whether the database found something wrong with a value (classes 22 and 23), not with itself.
+/// Whether something is wrong with a value: the database says so (classes 22 and 23), or it could not be packed.
 fn is_about_a_row(error: &sqlx::Error) -> bool {
+    if matches!(error, sqlx::Error::Encode(_)) {
+        return true;
+    }
     let code = error.as_database_error().and_then(|e| e.code());
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
@@ -201,6 +207,7 @@ fn is_about_a_row(error: &sqlx::Error) -> bool {
 /// One transaction: who may write is found out, and written in full.
 async fn write_batch(
     connection: &mut PgConnection,
+    packer: &mut Packer,
     node: &str,
     commits: &[&Commit],
 ) -> Result<Vec<Result<(), StoreError>>, sqlx::Error> {
@@ -215,7 +222,7 @@ async fn write_batch(
     let left = commits.iter().copied().filter(|c| first(c) != Some(0) && !taken.contains(&c.id)).collect::<Vec<_>>();
     let stale = stale(&mut transaction, node, &left).await?;
     let written: Vec<&Commit> = commits.iter().copied().filter(|commit| taken.contains(&commit.id)).collect();
-    rows::write(&mut transaction, &written).await?;
+    rows::write(&mut transaction, packer, &written).await?;
     contacts::keep(&mut transaction, &written).await?;
     transaction.commit().await?;
     let outcome = |commit: &&Commit| {

@@ -11,9 +11,9 @@ use selvedge_record::{Event, Frontier, Hash};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
-use super::bodies::Unpacker;
 use super::log::hashes_of;
 use super::{SqliteStore, unavailable};
+use crate::bodies::Unpacker;
 use crate::rows::as_i64;
 
 /// How many turns are in memory at a time.

@@ -11,12 +11,12 @@ use selvedge_record::Sealed;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::bodies::Unpacker;
 use super::customers::keep_known;
 use super::open::set_version;
 use super::safe::forget;
 use super::writer::Desk;
 use super::{SqliteStore, switches, turns, unavailable};
+use crate::rows::stored;
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -148,17 +148,6 @@ impl SqliteStore {
     fn beyond_those_held(&self, limit: u32) -> i64 {
         i64::from(limit).saturating_add(i64::try_from(self.leases.count()).unwrap_or(i64::MAX))
     }
-}
-
-/// The events of turns, in their order.
-fn stored(turns: &[SqliteRow]) -> Result<Vec<Stored>, StoreError> {
-    let (mut unpacker, mut events) = (Unpacker::new()?, Vec::new());
-    for turn in turns {
-        let seq = u64::try_from(turn.get::<i64, _>("seq")).unwrap_or(0);
-        let texts = unpacker.unpack(turn.get("bodies"))?;
-        events.extend((seq..).zip(texts).map(|(seq, canonical)| Stored { seq, canonical }));
-    }
-    Ok(events)
 }
 
 pub(super) fn run_id(row: &SqliteRow) -> RunId {

@@ -12,10 +12,10 @@ use selvedge_record::Frontier;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::bodies::Packer;
 use super::journal::write_turn;
 use super::turns::{self, Place, Places};
 use super::{log, unavailable};
+use crate::bodies::Packer;
 
 /// How many jobs one transaction takes at most.
 const MAX_BATCH: usize = 512;

@@ -3,6 +3,7 @@
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::store::{ContactChange, Contacts, Customers, Journal, Known};
 use selvedge_policy::{Contacted, Count, Past, Tally};
+use tokio::task::JoinSet;
 
 use super::support::{Author, Place, TENANT};
 
@@ -101,4 +102,21 @@ pub async fn of_two_messages_on_one_count_the_second_is_refused<P: Place>(place:
     assert!(matches!(refused, Err(StoreError::Overtaken { .. })), "{refused:?}");
     let tally = store.tally(TENANT, "c_ada", "", &texts()).await.unwrap();
     assert_eq!(tally.count, 1, "nothing of the second was written");
+}
+
+pub async fn conversations_of_one_customer_at_once_all_count<P: Place>(place: P) {
+    let store = place.open().await;
+    store.put_customer(TENANT, "c_ada", None, "{}", &[]).await.unwrap();
+    let mut opening = JoinSet::new();
+    for n in 0..40 {
+        let (store, interaction) = (store.clone(), format!("int_{n}"));
+        let mut turn = Author::new(&interaction).turn(1);
+        turn.contacts = vec![change(&interaction, Some(made(1)))];
+        opening.spawn(async move { store.commit(turn).await });
+    }
+    assert!(opening.join_all().await.iter().all(Result::is_ok));
+    let all = Count { limit: 100, ..texts() };
+    assert_eq!(store.tally(TENANT, "c_ada", "", &all).await.unwrap().count, 40);
+    let version = store.customer(TENANT, "c_ada").await.unwrap().unwrap().version;
+    assert!(version > 0, "whoever rests on the count of before is overtaken");
 }

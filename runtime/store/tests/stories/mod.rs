@@ -143,6 +143,7 @@ macro_rules! on_each {
             a_store_counts_as_a_rule_does,
             a_contact_counts_once_and_not_at_all_when_it_is_taken_back,
             of_two_messages_on_one_count_the_second_is_refused,
+            conversations_of_one_customer_at_once_all_count,
         );
 
         #[test]

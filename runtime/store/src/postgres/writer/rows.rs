@@ -3,12 +3,14 @@
 use selvedge_engine::ports::store::{Commit, RunId};
 use sqlx::PgConnection;
 
+use crate::bodies::Packer;
 use crate::rows::as_i64;
 
-const EVENTS: &str = "WITH leaves AS ( \
-        INSERT INTO leaves (tenant, interaction, seq, hashes) \
-        SELECT * FROM unnest($5::text[], $6::text[], $7::bigint[], $8::bytea[])) \
-    INSERT INTO events (tenant, interaction, seq, body) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])";
+const EVENTS: &str = "WITH batch AS (INSERT INTO batches (hashes) VALUES ($1) RETURNING batch) \
+    INSERT INTO turns (tenant, interaction, seq, batch, leaf, events, bodies) \
+        SELECT n.tenant, n.interaction, n.seq, batch.batch, n.leaf, n.events, n.bodies FROM batch, \
+        unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[]) \
+        AS n(tenant, interaction, seq, leaf, events, bodies)";
 const CONSUME: &str = "UPDATE inbox SET taken = true, body = '' \
     FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n(tenant, interaction, number) \
     WHERE inbox.tenant = n.tenant AND inbox.interaction = n.interaction AND inbox.number = n.number AND NOT inbox.taken";
@@ -27,8 +29,8 @@ const CHANGE: &str = "UPDATE customers SET state = n.state, version = version + 
     WHERE customers.tenant = n.tenant AND customers.customer = n.customer";
 
 /// Everything that belongs to these turns.
-pub async fn write(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), sqlx::Error> {
-    events(connection, turns).await?;
+pub async fn write(connection: &mut PgConnection, packer: &mut Packer, turns: &[&Commit]) -> Result<(), sqlx::Error> {
+    events(connection, packer, turns).await?;
     consumed(connection, turns).await?;
     sealed(connection, turns).await?;
     keys(connection, turns).await?;
@@ -37,23 +39,26 @@ pub async fn write(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(
     changed(connection, turns).await
 }
 
-/// One row for each event, and one with the leaves of each turn.
-async fn events(connection: &mut PgConnection, turns: &[&Commit]) -> Result<(), sqlx::Error> {
-    let each = of_each(turns, |turn| &turn.events);
+/// One row for each turn, and one with the leaves of all.
+async fn events(connection: &mut PgConnection, packer: &mut Packer, turns: &[&Commit]) -> Result<(), sqlx::Error> {
     let written: Vec<&&Commit> = turns.iter().filter(|turn| !turn.events.is_empty()).collect();
     if written.is_empty() {
         return Ok(());
     }
-    let leaves = |turn: &&&Commit| turn.events.iter().flat_map(|event| event.hash.0).collect::<Vec<u8>>();
+    let (mut hashes, mut leaves, mut bodies) = (Vec::new(), Vec::new(), Vec::new());
+    for turn in &written {
+        leaves.push(as_i64(hashes.len() as u64 / 32));
+        bodies.push(packer.pack(&turn.events).map_err(|error| sqlx::Error::Encode(error.into()))?);
+        hashes.extend(turn.events.iter().flat_map(|event| event.hash.0));
+    }
     let query = sqlx::query(EVENTS)
-        .bind(each.tenants)
-        .bind(each.interactions)
-        .bind(each.items.iter().map(|event| as_i64(event.seq)).collect::<Vec<_>>())
-        .bind(each.items.iter().map(|event| event.canonical.as_str()).collect::<Vec<_>>())
+        .bind(hashes)
         .bind(written.iter().map(|turn| turn.id.tenant.as_str()).collect::<Vec<_>>())
         .bind(written.iter().map(|turn| turn.id.interaction.as_str()).collect::<Vec<_>>())
         .bind(written.iter().filter_map(|turn| Some(as_i64(turn.events.first()?.seq))).collect::<Vec<_>>())
-        .bind(written.iter().map(leaves).collect::<Vec<_>>());
+        .bind(leaves)
+        .bind(written.iter().map(|turn| as_i64(turn.events.len() as u64)).collect::<Vec<_>>())
+        .bind(bodies);
     query.execute(connection).await.map(|_| ())
 }
 

@@ -1,4 +1,4 @@
-//! The events of a turn as they lie in the database: their canonical texts, with a line feed between them, pressed with a
+//! The events of a turn as they lie in a database: their canonical texts, with a line feed between them, pressed with a
 //! dictionary of what events repeat. They come back byte for byte; hashes are over the texts, never over what is kept.
 
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
 /// What events repeat. What was written with it can only be read with it: it never changes, the next one gets a number.
 const DICTIONARY: &[u8] = include_bytes!("events.dictionary");
-/// Begins what was pressed with [`DICTIONARY`]. What begins with `{` is one event as it is.
+/// Begins what was pressed with [`DICTIONARY`]. What begins with `{` are events as they are.
 const FIRST: u8 = 1;
 const PLAIN: u8 = b'{';
 /// Fast enough to cost a step less than its disk does.
@@ -24,7 +24,7 @@ static PRESS: LazyLock<EncoderDictionary<'static>> = LazyLock::new(|| EncoderDic
 static UNPACK: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
 
 /// Packs events.
-pub(super) struct Packer(Compressor<'static>);
+pub(crate) struct Packer(Compressor<'static>);
 
 impl Packer {
     pub fn new() -> Result<Packer, StoreError> {
@@ -46,7 +46,7 @@ impl Packer {
 }
 
 /// Unpacks what [`Packer`] packed.
-pub(super) struct Unpacker(Decompressor<'static>);
+pub(crate) struct Unpacker(Decompressor<'static>);
 
 impl Unpacker {
     pub fn new() -> Result<Unpacker, StoreError> {
@@ -100,9 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_was_never_packed_is_read_as_it_is() {
-        let event = events(1).remove(0);
-        assert_eq!(Unpacker::new().unwrap().unpack(event.canonical.as_bytes()).unwrap(), [event.canonical]);
+    fn events_that_were_never_packed_are_read_as_they_are() {
+        let [first, second]: [String; 2] = [events(2).remove(0), events(2).remove(1)].map(|event| event.canonical);
+        let lines = format!("{first}\n{second}");
+        assert_eq!(Unpacker::new().unwrap().unpack(first.as_bytes()).unwrap(), [first.as_str()]);
+        assert_eq!(Unpacker::new().unwrap().unpack(lines.as_bytes()).unwrap(), [first, second]);
     }
 
     #[test]
