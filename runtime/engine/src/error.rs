@@ -66,6 +66,20 @@ pub enum StoreError {
         /// The system's or the server's words.
         why: String,
     },
+    /// The way there is not as safe as its address wants it.
+    #[error("the database at `{at}` cannot be trusted: {why}")]
+    #[diagnostic(
+        code(S611),
+        help(
+            "give `sslrootcert=FILE` with the authority that signed its certificate, and the host as the certificate names it"
+        )
+    )]
+    Untrusted {
+        /// Host, port and database.
+        at: String,
+        /// What is wrong with its TLS.
+        why: String,
+    },
     /// A setting that durability rests on is not in force.
     #[error("the database answers `{found}` for `{setting}`, not `{wanted}`")]
     #[diagnostic(

@@ -45,7 +45,7 @@ impl FromStr for Address {
     type Err = StoreError;
 
     /// `postgres://user:password@host:port/database`; a host that begins with `/`, percent-encoded, is a folder with
-    /// the server's socket.
+    /// the server's socket. `?sslmode=verify-full&sslrootcert=FILE` wants TLS, and that host's certificate.
     ///
     /// # Errors
     /// [`StoreError::Address`], which does not repeat what was given: it may hold a password.
@@ -86,14 +86,17 @@ impl PostgresStore {
     /// Joins the nodes over the database at `address`; makes the schema where there is none.
     ///
     /// # Errors
-    /// [`StoreError::Away`] where nobody answers, [`StoreError::Newer`], [`StoreError::Setting`].
+    /// [`StoreError::Away`] where nobody answers, [`StoreError::Untrusted`], [`StoreError::Newer`], [`StoreError::Setting`].
     pub async fn open(address: &Address) -> Result<PostgresStore, StoreError> {
         PostgresStore::open_leased(address, LEASE).await
     }
 
     /// The same, with leases of another length.
     pub async fn open_leased(address: &Address, lease: Duration) -> Result<PostgresStore, StoreError> {
-        let away = |e: sqlx::Error| StoreError::Away { at: address.to_string(), why: words(&e) };
+        let away = |e: sqlx::Error| match is_about_trust(&e) {
+            true => StoreError::Untrusted { at: address.to_string(), why: words(&e) },
+            false => StoreError::Away { at: address.to_string(), why: words(&e) },
+        };
         let connect = tokio::time::timeout(PATIENCE, address.0.connect());
         let connected =
             connect.await.map_err(|_| StoreError::Away { at: address.to_string(), why: "no answer".into() })?;
@@ -131,6 +134,15 @@ fn pool(address: &Address, connections: u32) -> PgPool {
 
 fn words(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |e| e.message().to_owned())
+}
+
+/// Whether there was an answer, but not over TLS as it was asked for. What is wrong with a certificate comes as invalid data.
+fn is_about_trust(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    }
 }
 
 /// 0 where there is no schema yet.
