@@ -541,17 +541,6 @@ impl Run {
         self.cursor(place)?.effect()
     }
 
-    /// The kill switches that halt it, each at one of its places or at several.
-    pub fn halts(&self) -> Vec<&Halt> {
-        let mut halts: Vec<&Halt> = Vec::new();
-        for halt in self.cursors.iter().filter_map(|cursor| cursor.halted.as_ref()) {
-            if !halts.iter().any(|known| known.switch == halt.switch) {
-                halts.push(halt);
-            }
-        }
-        halts
-    }
-
     /// The name under which a vendor knows the effect of this visit to `node`.
     pub fn key(&self, node: &str) -> String {
         let visit = self.visits.get(node).copied().unwrap_or(1);

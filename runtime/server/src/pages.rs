@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::ServerError;
 
 const BASE: &str = "base.html";
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     (BASE, include_str!("templates/base.html")),
     ("console_campaigns.html", include_str!("templates/console_campaigns.html")),
     ("console_interaction.html", include_str!("templates/console_interaction.html")),

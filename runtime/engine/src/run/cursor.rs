@@ -1,5 +1,6 @@
 //! Where a run stands: at one place of its plan, or at several while branches are under way.
 
+use super::Run;
 use crate::ports::Micros;
 
 /// Where the main line of a run stands.
@@ -138,5 +139,18 @@ impl Cursor {
         if let Some(effect) = self.effect().cloned() {
             self.phase = to(effect);
         }
+    }
+}
+
+impl Run {
+    /// The kill switches that halt it, each at one of its places or at several.
+    pub fn halts(&self) -> Vec<&Halt> {
+        let mut halts: Vec<&Halt> = Vec::new();
+        for halt in self.cursors.iter().filter_map(|cursor| cursor.halted.as_ref()) {
+            if !halts.iter().any(|known| known.switch == halt.switch) {
+                halts.push(halt);
+            }
+        }
+        halts
     }
 }
