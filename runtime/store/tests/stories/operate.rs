@@ -132,7 +132,12 @@ pub async fn a_run_whose_driver_met_a_defect_is_driven_again<P: Place>(place: P)
     house.vendor.answers(Answer::Sends);
     // Not at once: somebody may notice first.
     assert!(matches!(engine.run_state(&id).await.unwrap().phase(), Phase::Intended(_)));
-    house.clock.on(60_000_000);
+    soon(|| {
+        // However late its driver begins to wait.
+        house.clock.on(60_000_000);
+        house.vendor.messages() >= 2
+    })
+    .await;
     house.until(&engine, &id, waits).await;
     assert_eq!(house.vendor.messages(), 2, "the same text under the same key");
     let keys = house.vendor.messages.lock().unwrap().clone();
