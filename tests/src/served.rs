@@ -153,6 +153,15 @@ impl Served {
         })
     }
 
+    /// Returns when a run waits. What a vendor has taken on the node may not know yet, and a wait begins when it does.
+    pub fn rests(&self, interaction: &str) {
+        until(|| {
+            let listed: Value = serde_json::from_str(&self.beside(&["run", "list", "--json"])).unwrap();
+            let run = listed.as_array().unwrap().iter().find(|run| run["interaction"] == interaction).cloned();
+            (run.unwrap()["summary"]["busy"] == false).then_some(())
+        });
+    }
+
     /// The texts on a phone, oldest first, from the vendor's own ledger.
     pub fn texts(&self, number: &str) -> Vec<String> {
         let orders = orders(self.data.path(), "brightline");

@@ -38,6 +38,7 @@ fn enrol(served: &Served) -> String {
     served.give_code(&agent, &id, MOBILE, 0);
     put_on_file(served, MOBILE, 1, CARD);
     assert!(served.text(MOBILE, 3).contains("in 10 days we charge $40.00"));
+    served.rests(&id);
     id
 }
 
@@ -69,11 +70,13 @@ fn another_amount_is_told_ten_days_before_it_is_charged_and_a_stop_blocks_the_ne
     assert_eq!(taken(&served), [0; 0]);
     served.move_to("2026-12-05T12:00:00-06:00");
     selvedge_tests::served::until(|| (taken(&served) == [4000]).then_some(()));
+    served.rests(&id);
 
     // A month later it is another amount: told, and not charged.
     owes(&served, "$55.00");
     served.move_to("2027-01-04T13:00:00-06:00");
     assert!(served.text(MOBILE, 4).contains("in 10 days we charge $55.00"));
+    served.rests(&id);
     served.move_to("2027-01-12T10:00:00-06:00");
     assert_eq!(taken(&served), [4000]);
     served.text_back(MOBILE, "STOP PAYMENTS");
