@@ -31,7 +31,8 @@ pub async fn run(arguments: Arguments) -> miette::Result<ExitCode> {
     let (home, n, clients) = (home::find()?, arguments.executions.max(1), arguments.clients.max(1));
     let registry = sandbox(&home, build(&home).await?, NOBODY).await?;
     let ground = Ground::find(&home, &arguments.on)?;
-    let stage = Arc::new(Stage::set(&home, &ground.place("each").await?, &registry).await?);
+    let place = ground.place("each").await?;
+    let stage = Arc::new(Stage::set(&home, &place, &registry).await?);
     // Both are warm when they are measured.
     spread(&stage, Work::Each, clients, clients).await?;
     execute(&stage, clients, clients).await?;
