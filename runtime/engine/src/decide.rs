@@ -13,7 +13,7 @@ use selvedge_workflow::plan::{Amount, Ending, Exit, Node, Op, Plan, Target};
 
 pub(crate) use self::effect::reported;
 pub use self::effect::{Before, MAX_ASKED, MAX_ATTEMPTS, MAX_PAUSE, SETTLE, after, asked, before, card_node};
-pub use self::rules::{condition_decided, contact_decided, place, risk_decided, stale_target};
+pub use self::rules::{condition_decided, contact_decided, noted, place, risk_decided, stale_target};
 pub(crate) use self::signal::ANOTHER_BROWSER;
 pub use self::signal::{MAX_PROOFS, on_signal};
 use crate::error::EngineError;
@@ -35,6 +35,8 @@ pub enum Next<'p> {
     AskRisk(Here<'p>),
     /// Commit to the node's fields and show them. The decision that allows it is a fact already.
     Disclose(Here<'p>),
+    /// Write down what the node says, in the record and of the customer.
+    Record(Here<'p>),
     /// Open what the node's condition reads, ask it, then [`condition_decided`].
     Decide(Here<'p>),
     /// Count the items that the node goes through, then [`forked`].
@@ -248,6 +250,7 @@ fn entered<'p>(plan: &'p Plan, run: &Run, node: &Here<'p>, now: Micros) -> Next<
         Op::Keep { .. } => Next::Keep(node.clone()),
         Op::Remember { .. } => Next::Remember(node.clone()),
         Op::Wait { lasts } => wait("its time", now + lasts),
+        Op::Record { .. } => Next::Record(node.clone()),
         Op::Fork { each: None, .. } => Next::Take(vec![forked(plan, node, 0)]),
         Op::Fork { .. } => Next::Count(node.clone()),
         // Nobody comes here but by a fork, which leaves the run waiting.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use selvedge_policy::{Policies, Retention, Risk, RuleSet};
 use selvedge_workflow::dictionary::Dictionary;
-use selvedge_workflow::plan::Plan;
-use selvedge_workflow::source::Diagnostic;
+use selvedge_workflow::plan::{Noted, Op, Plan};
+use selvedge_workflow::source::{Diagnostic, code, did_you_mean};
 use selvedge_workflow::{Checked, ConnectorFacts, DICTIONARY, Files, Proof, bundle, compile};
 
 use crate::error::EngineError;
@@ -66,6 +66,7 @@ impl Definition {
                 return Err(all.into_iter().flatten().flatten().collect());
             }
         };
+        unknown(&plan, &rules)?;
         let dictionary = Dictionary::read(DICTIONARY, files.get(DICTIONARY).map_or("", String::as_str))?;
         let used: BTreeMap<&String, &ConnectorFacts> =
             connectors.iter().filter(|(name, _)| plan.uses.values().any(|u| u == *name)).collect();
@@ -106,4 +107,22 @@ impl Definition {
         let class = self.connectors.get(connector).and_then(|c| c.effects.get(function));
         class.cloned().unwrap_or_else(|| "never-retry".into())
     }
+}
+
+/// Flags and notes that a workflow writes down and no rule asks about would change nothing.
+fn unknown(plan: &Plan, rules: &RuleSet) -> Result<(), Vec<Diagnostic>> {
+    let told = plan.nodes.iter().filter_map(|node| {
+        let (kind, name, known) = match &node.op {
+            Op::Record { what: Noted::Flag(flag) } => ("flag", flag, rules.flags()),
+            Op::Record { what: Noted::Note(note) } => ("note", note, rules.notes()),
+            _ => return None,
+        };
+        if known.contains(name.as_str()) {
+            return None;
+        }
+        let message = format!("`{}` writes down the {kind} `{name}`, which no rule asks about", node.step);
+        Some(Diagnostic::new(code::UNKNOWN_NAME, message).maybe_help(did_you_mean(name, known)))
+    });
+    let told: Vec<Diagnostic> = told.collect();
+    if told.is_empty() { Ok(()) } else { Err(told) }
 }

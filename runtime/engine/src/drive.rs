@@ -148,6 +148,7 @@ impl Engine {
                     self.ask_contact(&definition, &mut turn, &node, Moment::Queued).await?;
                 }
                 Next::Disclose(node) => self.disclose(&definition, &mut turn, &node).await?,
+                Next::Record(node) => self.record(&definition, &mut turn, &node).await?,
                 Next::Decide(node) => self.decide_way(&definition, &mut turn, &node).await?,
                 Next::Offer(node) => self.offer(&mut turn, &node).await?,
                 Next::Keep(node) => Box::pin(self.keep(&definition, &mut turn, &node)).await?,

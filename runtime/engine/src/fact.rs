@@ -8,6 +8,7 @@ mod place;
 use std::collections::BTreeMap;
 
 use selvedge_policy::{Assertion, Decision};
+pub use selvedge_workflow::plan::{Noted, Word};
 use serde::{Deserialize, Serialize};
 
 pub use self::parts::{Commitment, Items, Means, Moment, Revoked, Text};
@@ -512,6 +513,16 @@ pub enum Fact {
         approved: bool,
         /// The commitment of the terms that the answer is about.
         terms: String,
+        /// Where the run goes on.
+        next: Next,
+    },
+    /// Something was written down about the customer.
+    #[serde(rename = "customer.noted")]
+    Noted {
+        /// The node.
+        node: String,
+        /// What.
+        what: Noted,
         /// Where the run goes on.
         next: Next,
     },

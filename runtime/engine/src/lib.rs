@@ -27,6 +27,7 @@ pub mod inbound;
 mod method;
 pub mod money;
 pub mod moving;
+mod noted;
 pub mod operate;
 mod outgoing;
 pub mod page;

@@ -344,6 +344,7 @@ impl Run {
             }),
             Fact::WaitEnded { node, next, .. }
             | Fact::ConditionDecided { node, next, .. }
+            | Fact::Noted { node, next, .. }
             | Fact::Remembered { node, next, .. } => self.enter(node, next),
             Fact::CodeWrong { node, next, .. } => match next {
                 Some(next) => self.enter(node, next),

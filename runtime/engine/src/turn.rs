@@ -33,7 +33,7 @@ pub struct Turn {
     rests_on: Option<i64>,
     /// Risks that were found and that later tries of the customer are to inherit.
     raised: Vec<RiskFound>,
-    /// The customer's state with them, and the version that it was made from.
+    /// The customer's state from now on, and the version that it was made from.
     becomes: Option<(i64, String)>,
     contacts: Vec<ContactChange>,
     made_keys: Vec<RecordKey>,
@@ -249,9 +249,8 @@ impl Turn {
 
     /// Everything since the last call, as one transaction; `release`: with it the run is put down.
     pub fn take(&mut self, release: bool) -> Commit {
-        let (version, becomes) =
-            self.becomes.take().map_or((None, None), |(version, state)| (Some(version), Some(state)));
-        let version = self.rests_on.take().or(version);
+        let (made_from, becomes) = self.becomes.take().unzip();
+        let version = self.rests_on.take().or(made_from);
         Commit {
             id: self.run.id.clone(),
             lease: self.lease,

@@ -4,7 +4,7 @@
 mod switches;
 
 use selvedge_engine::Fact;
-use selvedge_engine::fact::{Commitment, Items, Means, Moment, Revoked, Text};
+use selvedge_engine::fact::{Commitment, Items, Means, Moment, Noted, Revoked, Text, Word};
 use selvedge_engine::ports::{Access, Finding, Micros, Refusal, ReportStatus};
 use selvedge_engine::run::step_of;
 use selvedge_engine::switches::SwitchFact;
@@ -188,6 +188,7 @@ fn say(fact: &Fact) -> Said {
             let (tone, answer) = if *approved { (Tone::Good, "approved") } else { (Tone::Bad, "not approved") };
             Said::new(tone, format!("{}: {answer}", step_of(node))).with([format!("the terms {}", short(terms))])
         }
+        Fact::Noted { node, what, .. } => noted(&step_of(node), what),
         Fact::ConditionDecided { node, answer, why, accesses, .. } => way(node, answer, why, accesses),
         Fact::CodeWrong { node, left, .. } => {
             let tries = if *left == 1 { "1 try left".to_owned() } else { format!("{left} tries left") };
@@ -304,6 +305,23 @@ fn risk(step: &str, action: &str, points: u32, decision: &Decision) -> Said {
         _ => Said::bad(format!("{points}: refused")),
     };
     said.with(decision.reasons.iter().map(reason))
+}
+
+/// What was written down about the customer.
+fn noted(step: &str, what: &Noted) -> Said {
+    match what {
+        Noted::Flag(flag) => Said::warning(format!("{step}: `{flag}` is on file of the customer from now on")),
+        Noted::Note(note) => Said::plain(format!("{step}: noted of the customer: {note}")),
+        Noted::Conversation(channel) => Said::plain(format!("{step}: a conversation with the customer by {channel}")),
+        Noted::Consent(Word { channel, purpose, words }) => {
+            Said::good(format!("{step}: the customer agreed to {channel} for {purpose}"))
+                .with([format!("in the words: {words}")])
+        }
+        Noted::Withdrawal(Word { channel, purpose, words }) => {
+            let what = format!("{step}: the customer wants no more {channel}, purpose {purpose}");
+            Said::warning(what).with([format!("in the words: {words}")])
+        }
+    }
 }
 
 /// `route.2` is the second way of `route`. What was asked about is told, what it was is not.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::dictionary::Level;
 use crate::dictionary::{Class, Dictionary};
-use crate::plan::{Amount, Carries, Ending, Every, Exit, Node, Op, Plan, Target};
+use crate::plan::{Amount, Carries, Ending, Every, Exit, Node, Noted, Op, Plan, Target, Word};
 use crate::source::duration_in_words;
 
 /// A workflow in words.
@@ -175,6 +175,7 @@ fn briefly(op: &Op) -> &'static str {
         Op::Approve { .. } => "asks for an approval",
         Op::Fork { .. } => "begins its branches",
         Op::Join => "waits for all branches",
+        Op::Record { .. } => "writes it down",
     }
 }
 
@@ -200,6 +201,7 @@ fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
             format!("does {} things at once: {}", node.exits.len(), starts.collect::<Vec<_>>().join("; "))
         }
         Op::Join => "waits until all of it is over".to_owned(),
+        Op::Record { what } => recorded(what),
         Op::When { condition } => {
             let way = |exit| leads(plan, node, node.target(exit)).in_words();
             format!("asks whether `{}`: if so, {}; if not, {}", condition.text, way(Exit::Yes), way(Exit::No))
@@ -291,6 +293,21 @@ fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
     }
 }
 
+/// What is written down of the customer, and what follows from it.
+fn recorded(what: &Noted) -> String {
+    match what {
+        Noted::Flag(flag) => format!("writes down `{flag}` of the customer, which the contact rules see from then on"),
+        Noted::Note(note) => format!("notes `{note}` of the customer, with the time, for the contact rules"),
+        Noted::Conversation(channel) => format!("counts a conversation with the customer by {channel}"),
+        Noted::Consent(Word { channel, purpose, words }) => {
+            format!("writes down that the customer agreed to {channel} for `{purpose}`: \"{words}\"")
+        }
+        Noted::Withdrawal(Word { channel, purpose, words }) => {
+            format!("writes down that the customer wants no more {channel} for `{purpose}`: \"{words}\"")
+        }
+    }
+}
+
 /// What makes a node be left by this exit. `None`: the usual way on within its step.
 fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
     Some(match (&node.op, exit) {
@@ -316,7 +333,7 @@ fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
         (Op::Debit { .. }, Exit::Declined) => "the card is declined".to_owned(),
         (Op::Debit { .. }, _) => "the gateway refuses for good".to_owned(),
         (Op::Changed { .. } | Op::Remember { .. }, _) => return None,
-        (Op::Open | Op::Card { .. } | Op::Wait { .. } | Op::Keep { .. }, _) => "the link expires".to_owned(),
+        (Op::Open | Op::Card { .. } | Op::Wait { .. } | Op::Keep { .. } | Op::Record { .. }, _) => "the link expires".to_owned(),
         (Op::Fresh { needs, anew: false }, _) => format!("the proof of {needs} has run out"),
         (Op::Fresh { needs, .. }, _) => format!("there is no new proof of {needs}"),
         (Op::Join, _) => "a branch did not come to its end".to_owned(),
@@ -402,7 +419,7 @@ fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
             Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Keep { .. } => {}
             Op::Wait { .. } | Op::When { .. } | Op::Ask { .. } => {}
             Op::Changed { .. } | Op::Remember { .. } => {}
-            Op::Fork { .. } | Op::Join => {}
+            Op::Fork { .. } | Op::Join | Op::Record { .. } => {}
         }
     }
     known.into_iter().map(|((whom, class), fields)| Reach { whom, class, fields }).collect()

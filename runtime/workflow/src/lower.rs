@@ -124,6 +124,10 @@ impl Lowering<'_> {
                 let exits = vec![(Exit::Done, then.clone()), (Exit::Timeout, then.clone())];
                 vec![Draft { name: id.clone(), step: id.clone(), op, exits }]
             }
+            Kind::Record(record) => {
+                let op = Op::Record { what: record.what.clone() };
+                vec![Draft { name: id.clone(), step: id.clone(), op, exits: done(then.clone(), &[]) }]
+            }
             Kind::Approve(approve) => {
                 let (terms, of) = (approve.terms.value.clone(), approve.of.value.clone());
                 let op = Op::Approve { terms, of, within: approve.within.value };

@@ -260,6 +260,11 @@ pub enum Op {
     },
     /// Where branches meet: left when the last one is over. Done, Failed (one of them did not get here).
     Join,
+    /// Writes down something about the customer. Done.
+    Record {
+        /// What.
+        what: Noted,
+    },
     /// Calls a function of a service. Done, Failed.
     Call {
         /// The service connector.
@@ -288,7 +293,7 @@ impl Op {
             Op::Open | Op::Card { .. } => &[Exit::Done, Exit::Timeout],
             Op::Fresh { .. } => &[Exit::Fresh, Exit::Stale],
             Op::Charge { .. } | Op::Validate { .. } => &[Exit::Done, Exit::Declined, Exit::Failed],
-            Op::Wait { .. } | Op::Keep { .. } | Op::Remember { .. } => &[Exit::Done],
+            Op::Wait { .. } | Op::Keep { .. } | Op::Record { .. } | Op::Remember { .. } => &[Exit::Done],
             Op::Changed { .. } => &[Exit::Yes, Exit::No],
             Op::Debit { .. } => &[Exit::Done, Exit::Refused, Exit::Declined, Exit::Failed],
             Op::Ask { .. } => &[Exit::Done, Exit::Timeout],
@@ -308,6 +313,34 @@ pub struct Each {
     pub every: String,
     /// How many items are under way at once at most.
     pub at_once: u32,
+}
+
+/// What a `record` step writes down about the customer. All but a conversation changes what is on file of them, which the
+/// contact rules read from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Noted {
+    /// A flag, which holds until somebody takes it away: `dispute`.
+    Flag(String),
+    /// Something that was done or said now: `reassignment-check`.
+    Note(String),
+    /// They were spoken with on this channel: the right party, whoever called whom.
+    Conversation(String),
+    /// They agreed.
+    Consent(Word),
+    /// They took a consent away.
+    Withdrawal(Word),
+}
+
+/// A word on consent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// To be contacted by this channel.
+    pub channel: String,
+    /// For this purpose; a withdrawal also for `all`.
+    pub purpose: String,
+    /// In these words, which were read to the customer or stand for what they said.
+    pub words: String,
 }
 
 /// What a message carries.

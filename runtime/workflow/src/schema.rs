@@ -430,6 +430,7 @@ fn stories() -> Value {
             ("offer", words("The customer answers the offer.", &["accepted", "declined"])),
             ("link", words("The customer opens the link.", &["opened"])),
             ("card", words("The customer agrees and enters a card.", &["entered"])),
+            ("question", name("A colleague answers the question, in the function that is asked.", "disputes")),
             ("wait", duration("Time passes.", "2d")),
             ("text", text("The customer writes to us.", "STOP")),
             ("customer", customer("What is on file changes.")),

@@ -5,8 +5,8 @@ mod steps;
 
 use self::steps::{name, steps};
 use crate::dictionary::Level;
-use crate::plan::{Every, OUTGOING_CALL};
-use crate::source::{DAY, Diagnostic, Reader, Spanned, Value};
+use crate::plan::{Every, Noted, OUTGOING_CALL};
+use crate::source::{DAY, Diagnostic, Reader, Span, Spanned, Value};
 
 /// Most steps in one workflow, those inside others counted too.
 pub const MAX_STEPS: usize = 500;
@@ -18,7 +18,9 @@ pub const MAX_WAYS: usize = 20;
 pub const MAX_BRANCHES: usize = 10;
 /// Most items of a `for-each` that are under way at once.
 pub const MAX_AT_ONCE: i64 = 100;
-/// Longest question, in characters.
+/// The channels that a step can record a word about.
+pub const CHANNELS: [&str; 3] = ["call", "sms", "email"];
+/// Longest question, and longest words of a consent, in characters.
 pub const MAX_QUESTION: usize = 300;
 /// Most answers to a question.
 pub const MAX_ANSWERS: usize = 10;
@@ -93,11 +95,13 @@ pub enum Kind {
     Parallel(Parallel),
     /// Do the same for each of several.
     ForEach(ForEach),
+    /// Write something down about the customer.
+    Record(Record),
 }
 
 impl Kind {
     /// Every key that says a kind.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 15] = [
         "verify",
         "disclose",
         "offer",
@@ -112,6 +116,7 @@ impl Kind {
         "approve",
         "parallel",
         "for-each",
+        "record",
     ];
 
     /// The key that was written.
@@ -132,6 +137,7 @@ impl Kind {
             Kind::Approve(_) => "approve",
             Kind::Parallel(_) => "parallel",
             Kind::ForEach(_) => "for-each",
+            Kind::Record(_) => "record",
         }
     }
 
@@ -347,6 +353,15 @@ pub struct Ask {
     pub within: Spanned<i64>,
     /// One of the answers, for when nobody gives one.
     pub otherwise: Spanned<String>,
+}
+
+/// `record:`
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// What is written down.
+    pub what: Noted,
+    /// Where that is written.
+    pub at: Span,
 }
 
 /// `approve:`

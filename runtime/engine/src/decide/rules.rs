@@ -95,3 +95,9 @@ pub fn condition_decided(plan: &Plan, node: &Node, answer: Result<bool, String>,
     let next = target(plan, node, exit);
     Fact::ConditionDecided { node: node.name.clone(), answer: answer.into(), why, accesses, next }
 }
+
+/// What a node writes down of the customer.
+pub fn noted(plan: &Plan, node: &Node) -> Vec<Fact> {
+    let Op::Record { what } = &node.op else { return Vec::new() };
+    vec![Fact::Noted { node: node.name.clone(), what: what.clone(), next: target(plan, node, Exit::Done) }]
+}

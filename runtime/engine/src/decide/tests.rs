@@ -90,6 +90,7 @@ impl Sheet {
                 fields: vec![commitment("owed/account.balance")],
                 next: target(plan, &node, Exit::Done),
             }),
+            Next::Record(node) => self.add_all(noted(plan, &node)),
             Next::Decide(node) => {
                 let answer = match dice % 3 {
                     0 => Ok(false),

@@ -35,6 +35,7 @@ impl Fact {
             | Fact::Joined { node, .. }
             | Fact::MethodKept { node, .. }
             | Fact::Remembered { node, .. }
+            | Fact::Noted { node, .. }
             | Fact::ConditionDecided { node, .. } => Some(node),
             _ => None,
         }

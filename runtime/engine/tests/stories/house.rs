@@ -32,7 +32,7 @@ pub struct House {
     folder: TempDir,
     pub clock: Arc<Hands>,
     pub vendor: Arc<Vendor>,
-    files: Files,
+    pub files: Files,
 }
 
 /// A clock whose hands the story moves.
@@ -299,7 +299,7 @@ fn state() -> CustomerState {
     }
 }
 
-fn connectors() -> BTreeMap<String, ConnectorFacts> {
+pub fn connectors() -> BTreeMap<String, ConnectorFacts> {
     let facts = |kind, fields: &[&str], effects: &[(&str, &str)]| ConnectorFacts {
         kind,
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),

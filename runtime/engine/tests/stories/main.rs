@@ -5,6 +5,7 @@
 
 mod branches;
 mod house;
+mod noted;
 mod outgoing;
 mod people;
 mod ways;

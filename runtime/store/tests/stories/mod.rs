@@ -11,6 +11,7 @@ pub mod leases;
 pub mod log;
 pub mod model;
 pub mod moving;
+pub mod noted;
 pub mod operate;
 pub mod prove;
 pub mod risk;
@@ -138,6 +139,9 @@ macro_rules! on_each {
             a_disclosure_behind_a_stopped_workflow_is_found,
             another_tenant_s_places_are_closed_and_stand_against_it,
             an_unsettled_switch_proves_nothing_and_an_unknown_one_is_refused,
+        );
+        $crate::stories::on_each!(@ $place, noted:
+            nothing_is_lost_of_what_many_runs_write_down_at_once,
         );
         $crate::stories::on_each!(@ $place, contacts:
             a_store_counts_as_a_rule_does,

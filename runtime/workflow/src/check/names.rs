@@ -7,13 +7,15 @@ use super::{Context, Findings, flow::CARD_CITE};
 use crate::compile::ConnectorKind;
 use crate::dictionary::{FieldType, Level, Source};
 use crate::lower::{CODE, IDENTITY, amount, proven};
-use crate::plan::Amount;
+use crate::plan::{Amount, Noted};
 use crate::source::{Diagnostic, Span, Spanned, code, did_you_mean, duration_in_words};
-use crate::syntax::{Approve, Call, Capture, Communicate, Debit, Kind, OnPage, Pay, Step, Verify};
+use crate::syntax::{Approve, Call, Capture, Communicate, Debit, Kind, OnPage, Pay, Record, Step, Verify};
 use crate::template::contains_card_number;
 
 /// The law behind a charge while the customer is not there.
 const DEBIT_CITE: &str = "12 CFR 1005.10(b)-(d)";
+/// The purpose of a withdrawal that is for every purpose.
+const ALL: &str = "all";
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     workflow_itself(context, findings);
@@ -28,6 +30,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             Kind::Call(call) => service(context, call, findings),
             Kind::Ask(ask) => no_card_number(&ask.question, findings),
             Kind::Approve(approve) => approval(context, step, approve, findings),
+            Kind::Record(record) => recorded(step, record, findings),
             _ => {}
         }
     }
@@ -341,10 +344,26 @@ fn approval(context: &Context<'_>, step: &Step, approve: &Approve, findings: &mu
     findings.refuse(refusal.at(&terms.span));
 }
 
+/// A consent is given for a purpose, and words are kept as they are written.
+fn recorded(step: &Step, record: &Record, findings: &mut Findings) {
+    let (word, given) = match &record.what {
+        Noted::Consent(word) => (word, true),
+        Noted::Withdrawal(word) => (word, false),
+        Noted::Flag(_) | Noted::Note(_) | Noted::Conversation(_) => return,
+    };
+    no_identity(&Spanned::new(word.purpose.clone(), record.at.clone()), findings);
+    no_card_number(&Spanned::new(word.words.clone(), record.at.clone()), findings);
+    if given && word.purpose == ALL {
+        let message = format!("`{}` records a consent for every purpose at once, which nobody gives", step.id.value);
+        let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&record.at).cite("47 CFR 64.1200(f)(9)");
+        findings.refuse(refusal.help("name the purpose that the words are about"));
+    }
+}
+
 /// A question is shown as it is written.
 fn no_card_number(question: &Spanned<String>, findings: &mut Findings) {
     if contains_card_number(&question.value) {
-        let refusal = Diagnostic::new(code::CARD_DATA, "the question has a card number in its text").at(&question.span);
+        let refusal = Diagnostic::new(code::CARD_DATA, "there is a card number in this text").at(&question.span);
         findings.refuse(refusal.cite(CARD_CITE).help("take the number out"));
     }
 }

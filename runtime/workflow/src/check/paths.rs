@@ -97,7 +97,7 @@ fn need(context: &Context<'_>, node: &Node) -> Option<Need> {
                 cite: rule.cite.clone(),
             });
             let shown = shows(fields, format!("says `{words}`"));
-            said.into_iter().chain(shown).max_by_key(|need| need.level)
+            shown.into_iter().chain(said).max_by_key(|need| need.level)
         }
         Op::Disclose { fields, .. } => {
             shows(fields, format!("shows {}", super::ticked(fields.iter().map(String::as_str))))
@@ -157,7 +157,7 @@ pub(super) fn longest(node: &Node, exit: Exit, lasts: &BTreeMap<&str, i64>) -> i
         Op::Open => link(),
         // The customer may have stayed on the page until the link expired.
         Op::Charge { .. } | Op::Validate { .. } if exit != Exit::Declined => link(),
-        Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Keep { .. } => 0,
+        Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Keep { .. } | Op::Record { .. } => 0,
         // Each way through one of the branches counts the time of its own steps, and the worst of them is kept.
         Op::Fork { .. } | Op::Join => 0,
         Op::Changed { .. } | Op::Remember { .. } | Op::Debit { .. } => 0,

@@ -13,7 +13,8 @@ use crate::compile::{ConnectorFacts, ConnectorKind, Sources};
 use crate::dictionary::{ANSWERING, Class, FieldType, Source, TEXT_FROM};
 use crate::disclosures::Demand;
 use crate::lower::{IDENTITY, lower};
-use crate::plan::{Amount, Carries, Node, Op, Target};
+use crate::plan::{Amount, Carries, Node, Noted, Op, Target};
+use crate::source::{HOUR, MINUTE};
 use crate::syntax::{Kind, Step};
 use crate::template::Template;
 use leave::{leave, proved};
@@ -215,6 +216,12 @@ impl Judge<'_> {
                 self.break_if(card, CARD);
             }
             Op::Ask { question, .. } => self.break_if(has_card_number(question), CARD),
+            Op::Record { what: what @ (Noted::Consent(word) | Noted::Withdrawal(word)) } => {
+                self.break_if(has_card_number(&word.words), CARD);
+                let agreed_to_all = matches!(what, Noted::Consent(_)) && word.purpose == "all";
+                self.break_if(word.purpose == IDENTITY || agreed_to_all, CONTACT);
+            }
+            Op::Record { .. } => {}
             Op::Answer { .. }
             | Op::Open
             | Op::Fresh { .. }
@@ -425,7 +432,7 @@ impl Judge<'_> {
             Op::Check { .. } | Op::Fresh { .. } | Op::Call { .. } | Op::Wait { .. } | Op::Ask { .. } => {}
             // Whether the customer agreed to it and did not stop it, the rules are asked when it is due.
             Op::Changed { .. } | Op::Remember { .. } | Op::Debit { .. } => {}
-            Op::Fork { .. } | Op::Join => {}
+            Op::Fork { .. } | Op::Join | Op::Record { .. } => {}
         }
     }
 

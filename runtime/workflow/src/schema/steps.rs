@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{MAY, MUST, count, duration, field, level, list, map, name, names_to, one_key, text, words};
-use crate::syntax::{CALL_CLASSES, MAX_AT_ONCE, MAX_PAYMENTS, MAX_TRIES};
+use crate::syntax::{CALL_CLASSES, CHANNELS, MAX_AT_ONCE, MAX_PAYMENTS, MAX_TRIES};
 
 pub fn workflow() -> Value {
     let mut schema = map(
@@ -56,8 +56,36 @@ fn step() -> Value {
         ("approve", approve()),
         ("parallel", parallel()),
         ("for-each", for_each()),
+        ("record", record()),
     ];
     one_key("One step; its key says its kind.", kinds)
+}
+
+fn record() -> Value {
+    let channel = || words("By this channel.", &CHANNELS);
+    let word = |about: &str| {
+        map(
+            about,
+            vec![
+                ("channel", MUST, channel()),
+                ("purpose", MUST, name("For this purpose; a withdrawal also for `all`.", "billing")),
+                ("words", MUST, text("In these words.", "You may text me about this bill")),
+            ],
+        )
+    };
+    let kinds = vec![
+        ("flag", name("What holds until somebody takes it away.", "dispute")),
+        ("note", name("What was done or said now.", "reassignment-check")),
+        ("conversation", channel()),
+        ("consent", word("The customer agreed.")),
+        ("withdrawal", word("The customer took a consent away.")),
+    ];
+    let mut fact = one_key("What; its key says what kind of thing it is.", kinds);
+    fact["examples"] = json!([{ "flag": "dispute" }]);
+    map(
+        "Write something down about the customer; the contact rules see it from then on.",
+        vec![id(), ("fact", MUST, fact)],
+    )
 }
 
 fn id() -> (&'static str, bool, Value) {

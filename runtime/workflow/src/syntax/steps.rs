@@ -2,12 +2,12 @@
 //! all mistakes are told at once.
 
 use super::{
-    Approve, Ask, CALL_CLASSES, Call, Capture, Choose, Communicate, Debit, Disclose, ForEach, Kind, Link, MAX_ANSWERS,
-    MAX_AT_ONCE, MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES, MAX_WAIT,
-    MAX_WAYS, MAX_WITH, Notice, Offer, OnPage, Parallel, Pay, Step, Verify, Wait, When,
+    Approve, Ask, CALL_CLASSES, CHANNELS, Call, Capture, Choose, Communicate, Debit, Disclose, ForEach, Kind, Link,
+    MAX_ANSWERS, MAX_AT_ONCE, MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES,
+    MAX_WAIT, MAX_WAYS, MAX_WITH, Notice, Offer, OnPage, Parallel, Pay, Record, Step, Verify, Wait, When,
 };
 use crate::dictionary::{Level, word};
-use crate::plan::Every;
+use crate::plan::{Every, Noted, Word};
 use crate::source::{Diagnostic, Fields, Item, Reader, Span, Spanned, code, did_you_mean};
 
 /// All steps; ids are unique over the whole tree.
@@ -61,6 +61,7 @@ impl Taken<'_> {
             "wait" => pause(&body),
             "ask" => ask(self.reader, &body),
             "approve" => approve(&body),
+            "record" => record(self.reader, &body),
             "choose" => return self.choose(&body, depth),
             "parallel" => return self.parallel(&body, depth),
             "for-each" => return self.for_each(&body, depth),
@@ -206,6 +207,36 @@ fn approve(body: &Item<'_, '_>) -> Option<Step> {
     let of = name(&keys.required("of"));
     let within = wait(&keys.required("within"));
     Some(Step { id: id?, kind: Kind::Approve(Approve { terms: terms?, of: of?, within: within? }) })
+}
+
+fn record(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "fact"]);
+    let id = name(&keys.required("id"));
+    let fact = keys.required("fact");
+    let (kind, value) = fact.named("what is recorded").tagged()?;
+    let what = match kind.value.as_str() {
+        "flag" => Noted::Flag(name(&value)?.value),
+        "note" => Noted::Note(name(&value)?.value),
+        "conversation" => Noted::Conversation(value.one_of(&CHANNELS)?.value),
+        "consent" => Noted::Consent(consent(&value)?),
+        "withdrawal" => Noted::Withdrawal(consent(&value)?),
+        other => {
+            let message = format!("`{other}` is nothing that is recorded");
+            let help = did_you_mean(other, ["flag", "note", "conversation", "consent", "withdrawal"]);
+            reader.report(Diagnostic::new(code::UNKNOWN_KIND, message).at(&kind.span).maybe_help(help));
+            return None;
+        }
+    };
+    Some(Step { id: id?, kind: Kind::Record(Record { what, at: kind.span }) })
+}
+
+fn consent(item: &Item<'_, '_>) -> Option<Word> {
+    let keys = item.map(&["channel", "purpose", "words"]);
+    let channel = keys.required("channel").one_of(&CHANNELS);
+    let purpose = name(&keys.required("purpose"));
+    let fits = |text: &str| (text.chars().count() <= MAX_QUESTION).then(|| text.to_owned());
+    let words = keys.required("words").parsed(&format!("words of at most {MAX_QUESTION} characters"), fits);
+    Some(Word { channel: channel?.value, purpose: purpose?.value, words: words?.value })
 }
 
 fn verify(body: &Item<'_, '_>) -> Option<Step> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::house::{connectors, told};
+use selvedge_workflow::dictionary::Dictionary;
+use selvedge_workflow::explain::explain;
 use selvedge_workflow::mutants::{RULES, spoil};
 use selvedge_workflow::{Checked, ConnectorFacts, DISCLOSURES, Files, compile};
 
@@ -94,7 +96,10 @@ fn each_text_says_how_to_opt_out_and_who_it_is_from() {
     let text = format!("{NAME}/templates/agreed.sms.txt");
     let found = refused(&text, " Reply STOP to end texts.", "");
     assert!(found.contains("W139") && found.contains("\"reply stop\" or \"text stop\""), "{found}");
-    assert!(found.contains("start → right-party → collector → notice → plan → confirmation"), "{found}");
+    assert!(
+        found.contains("start → right-party → collector → notice → reply → route → plan → confirmation"),
+        "{found}"
+    );
     let found = refused(&text, ", a debt collector", "");
     assert!(found.contains("W139") && found.contains("regf.collector"), "{found}");
 }
@@ -137,4 +142,27 @@ fn no_mutant_without_its_disclosures_is_published() {
     for change in ["drop a step", "swap two steps", "shorten a template"] {
         assert!(spoilt.unsafe_by_change[change] > 0, "{change}: {spoilt:#?}");
     }
+}
+
+#[test]
+fn what_is_recorded_is_told_in_words() {
+    let dictionary = Dictionary::read("fields.yaml", &files()["fields.yaml"]).unwrap();
+    let told = explain(&check(&files()).unwrap().plan, &dictionary);
+    let does = |id: &str| told.steps.iter().find(|step| step.id == id).map(|step| step.does.join("; ")).unwrap();
+    assert_eq!(does("disputed"), "writes down `dispute` of the customer, which the contact rules see from then on");
+    assert!(does("no-texts").contains("wants no more sms for `all`: \"Asked on the call"), "{}", does("no-texts"));
+}
+
+#[test]
+fn what_is_recorded_is_of_a_known_kind_and_no_card_number() {
+    let record = "record: { id: disputed, fact: { flag: dispute } }";
+    let with = |fact: &str| refused(WORKFLOW, record, &format!("record: {{ id: disputed, fact: {{ {fact} }} }}"));
+    let found = with("flagg: dispute");
+    assert!(found.contains("W110") && found.contains("did you mean `flag`?"), "{found}");
+    let found = with("consent: { channel: sms, purpose: all, words: \"Yes\" }");
+    assert!(found.contains("a consent for every purpose at once, which nobody gives"), "{found}");
+    let found = with("consent: { channel: sms, purpose: collections, words: \"4242 4242 4242 4242\" }");
+    assert!(found.contains("W133"), "{found}");
+    let found = with("consent: { channel: fax, purpose: collections, words: \"Yes\" }");
+    assert!(found.contains("W104"), "{found}");
 }

@@ -109,7 +109,7 @@ fn slips_in_a_question_are_told_together_with_their_places() {
         ");
     let card = REVIEW.replace("Does hardship apply?", "Is 4242 4242 4242 4242 a card?");
     insta::assert_snapshot!(flow(&card).unwrap_err(), @r"
-        W133 workflows/healthcare-balance/workflow.yaml:16:34: the question has a card number in its text
+        W133 workflows/healthcare-balance/workflow.yaml:16:34: there is a card number in this text
           rule: PCI DSS 4.0.1 3.3.1, 3.4.1
           help: take the number out
         ");

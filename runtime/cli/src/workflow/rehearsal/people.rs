@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret;
 use selvedge_engine::page::{Card, Page};
 use selvedge_engine::ports::store::RunId;
+use selvedge_engine::run::Question;
 use selvedge_engine::{Run, Who, decide};
 use selvedge_workflow::plan::{Op, Plan};
 
@@ -23,6 +24,8 @@ pub enum Asked {
     Open,
     /// Agreement and a card.
     Card,
+    /// The answer of a colleague.
+    Question,
 }
 
 impl Asked {
@@ -33,6 +36,7 @@ impl Asked {
             Asked::Answer => "an answer to the offer",
             Asked::Open => "the link to be opened",
             Asked::Card => "a card",
+            Asked::Question => "an answer to the question",
         }
     }
 }
@@ -46,6 +50,7 @@ pub fn asked(plan: &Plan, run: &Run) -> Option<Asked> {
         Op::Offer { .. } => Some(Asked::Answer),
         Op::Open => Some(Asked::Open),
         Op::Card { .. } => Some(Asked::Card),
+        Op::Ask { .. } => Some(Asked::Question),
         // What nobody is asked for, because the engine does it or time does.
         _ => None,
     })
@@ -77,6 +82,24 @@ impl Rehearsal {
         let step = offer.map(|(node, _)| node.step.clone()).unwrap_or_default();
         let terms = run.offers.get(&step).map(|offer| offer.terms.clone()).unwrap_or_default();
         Ok(self.engine.answer(id, &step, accepted, &terms, agent()).await?)
+    }
+
+    /// The answers of the question that stands open.
+    pub fn answers(&self, run: &Run) -> Vec<String> {
+        self.question(run).map(|(_, question)| question.answers.clone()).unwrap_or_default()
+    }
+
+    /// A colleague in the function that is asked answers the question that stands open.
+    pub async fn reply(&self, id: &RunId, run: &Run, answer: &str) -> miette::Result<()> {
+        let Some((step, question)) = self.question(run) else { return Err(nothing_arrived(run, "question").into()) };
+        let colleague = Who { function: Some(question.of.clone()), ..agent() };
+        Ok(self.engine.answer_question(id, &step, answer, colleague).await?)
+    }
+
+    fn question<'r>(&self, run: &'r Run) -> Option<(String, &'r Question)> {
+        let mut standing = decide::standing(&self.definition.plan, run).ok()?.into_iter();
+        let (node, _) = standing.find(|(node, cursor)| matches!(node.op, Op::Ask { .. }) && cursor.waits())?;
+        Some((node.step.clone(), run.questions.get(&node.step)?))
     }
 
     /// The customer presses the button on the first page of the link.

@@ -140,6 +140,11 @@ impl Walk {
                 Asked::Answer => stage.answer(&id, &run, well).await?,
                 Asked::Open => stage.open_link(&id, &run).await?,
                 Asked::Card => stage.enter_card(&id, &run).await?,
+                Asked::Question => {
+                    let answers = stage.answers(&run);
+                    let answer = if well { answers.first() } else { answers.last() };
+                    stage.reply(&id, &run, answer.map_or("", String::as_str)).await?;
+                }
             }
             run = stage.settle(&id).await?;
         }
@@ -157,6 +162,7 @@ impl Walk {
             Asked::Answer => (950, 740, MINUTE, 6 * MINUTE),
             Asked::Open => (820, 1000, 5 * MINUTE, 80 * HOUR),
             Asked::Card => (900, 1000, MINUTE, 15 * MINUTE),
+            Asked::Question => (980, 850, MINUTE / 2, 5 * MINUTE),
         };
         let (does, well, after) = (chance.permille(does), chance.permille(well), chance.between(soon, late));
         if !does {

@@ -80,6 +80,8 @@ pub enum Act {
     Link,
     /// `card: entered`.
     Card,
+    /// `question: disputes`: a colleague answers.
+    Question(String),
     /// `wait: 2d`.
     Wait(i64),
     /// `text: STOP`: the customer writes to us.
@@ -90,7 +92,7 @@ pub enum Act {
 
 impl Act {
     /// Every key that says an act.
-    const NAMES: [&'static str; 7] = ["code", "offer", "link", "card", "wait", "text", "customer"];
+    const NAMES: [&'static str; 8] = ["code", "offer", "link", "card", "question", "wait", "text", "customer"];
 }
 
 /// What is expected. What is left out is not looked at.
@@ -340,6 +342,7 @@ impl Reading<'_> {
             "offer" => Act::Offer(yes(["accepted", "declined"])?),
             "link" => body.one_of(&["opened"]).map(|_| Act::Link)?,
             "card" => body.one_of(&["entered"]).map(|_| Act::Card)?,
+            "question" => Act::Question(body.text()?.value),
             "wait" => Act::Wait(body.duration()?.value),
             "text" => Act::Text(body.text()?.value),
             "customer" => {

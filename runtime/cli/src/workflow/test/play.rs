@@ -100,6 +100,7 @@ async fn perform(
         Act::Offer(_) => Asked::Answer,
         Act::Link => Asked::Open,
         Act::Card => Asked::Card,
+        Act::Question(_) => Asked::Question,
     };
     let (run, asked) = stage.until_asked(id).await?;
     if asked != Some(wanted) {
@@ -108,11 +109,18 @@ async fn perform(
         let help = "take the act out, or correct what comes before it";
         return Ok(Err(Box::new(Diagnostic::new(NOT_AS_EXPECTED, message).at(&act.span).help(help))));
     }
-    match act.value {
-        Act::Code(right) => stage.give_code(id, &run, right).await?,
-        Act::Offer(accepted) => stage.answer(id, &run, accepted).await?,
+    match &act.value {
+        Act::Code(right) => stage.give_code(id, &run, *right).await?,
+        Act::Offer(accepted) => stage.answer(id, &run, *accepted).await?,
         Act::Link => stage.open_link(id, &run).await?,
         Act::Card => stage.enter_card(id, &run).await?,
+        Act::Question(answer) if stage.answers(&run).contains(answer) => stage.reply(id, &run, answer).await?,
+        Act::Question(answer) => {
+            let answers = stage.answers(&run);
+            let message = format!("`{answer}` is no answer to the question");
+            let help = format!("its answers are {}", answers.join(", "));
+            return Ok(Err(Box::new(Diagnostic::new(NOT_AS_EXPECTED, message).at(&act.span).help(help))));
+        }
         Act::Wait(_) | Act::Text(_) | Act::Customer(..) => {}
     }
     Ok(Ok(()))

@@ -125,7 +125,7 @@ pub(super) fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -
             *within
         }
         (Op::Check { .. } | Op::Disclose { .. } | Op::Fresh { .. } | Op::Card { .. }, _) => 0,
-        (Op::Call { .. } | Op::When { .. } | Op::Fork { .. } | Op::Join, _) => 0,
+        (Op::Call { .. } | Op::When { .. } | Op::Record { .. } | Op::Fork { .. } | Op::Join, _) => 0,
     };
     let late = pass(&after, longest);
     if late == after { vec![after] } else { vec![after, late] }
