@@ -431,6 +431,13 @@ fn stories() -> Value {
             ("link", words("The customer opens the link.", &["opened"])),
             ("card", words("The customer agrees and enters a card.", &["entered"])),
             ("question", name("A colleague answers the question, in the function that is asked.", "disputes")),
+            (
+                "approval",
+                words(
+                    "A colleague approves the terms or refuses them; or who opened the interaction tries to, which has to be refused.",
+                    &["approved", "refused", "by-requester"],
+                ),
+            ),
             ("wait", duration("Time passes.", "2d")),
             ("text", text("The customer writes to us.", "STOP")),
             ("customer", customer("What is on file changes.")),

@@ -125,7 +125,7 @@ impl Rehearsal {
     }
 
     /// What the run asks of people where it stands.
-    pub fn asked(&self, run: &Run) -> Option<Asked> {
+    pub fn asked(&self, run: &Run) -> Vec<Asked> {
         asked(&self.definition.plan, run)
     }
 
@@ -134,16 +134,17 @@ impl Rehearsal {
         self.clock.move_to(at);
     }
 
-    /// What the run asks of people, once all that needs only time has had it. `None`: nobody is asked any more.
-    pub async fn until_asked(&self, id: &RunId) -> miette::Result<(Run, Option<Asked>)> {
+    /// What the run asks of people, once all that needs only time has had it. Nothing: nobody is asked any more.
+    pub async fn until_asked(&self, id: &RunId) -> miette::Result<(Run, Vec<Asked>)> {
         for _ in 0..MAX_WAITS {
             let run = self.settle(id).await?;
-            if let Some(asked) = asked(&self.definition.plan, &run) {
-                return Ok((run, Some(asked)));
+            let asked = asked(&self.definition.plan, &run);
+            if !asked.is_empty() {
+                return Ok((run, asked));
             }
             match run.wake() {
                 (Some(at), _) if !run.closed => self.clock.move_to(at),
-                _ => return Ok((run, None)),
+                _ => return Ok((run, asked)),
             }
         }
         Err(self.stuck(id).await)

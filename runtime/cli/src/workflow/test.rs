@@ -166,4 +166,47 @@ stories:
           help: take the act out, or correct what comes before it
         ");
     }
+
+    /// The shipped workflow, in which colleagues look at the plan before the link goes out, one of them in a branch.
+    const COLLEAGUES: &str = "
+  - parallel:
+      id: looks
+      branches:
+        - steps: [ask: { id: review, question: Hardship?, of: supervisor, answers: [hardship, none], within: 1h, otherwise: none }]
+        - steps: [wait: { id: rest, for: 2m }]
+  - approve: { id: second-look, terms: plan, of: supervisor, within: 1h }
+
+";
+
+    async fn among_colleagues(acts: &str, decisions: &str) -> String {
+        let mut house = House::open().unwrap().unwrap();
+        let text = house.files.get_mut("healthcare-balance/workflow.yaml").unwrap();
+        let before = text.find("  - communicate:\n      id: invitation").unwrap();
+        text.insert_str(before, COLLEAGUES);
+        let definition = house.compile("healthcare-balance").unwrap();
+        let then = format!("{{ ending: failed, decisions: [{decisions}] }}");
+        let story =
+            format!("  - story: x\n    when: [{{ code: right }}, {{ offer: accepted }}, {acts}]\n    then: {then}\n");
+        let stories = format::read("workflows/x/tests/t.yaml", &format!("{GIVEN}{story}"), &definition).unwrap();
+        let outcome = outcome(&definition, &stories[0]).await.unwrap();
+        outcome.findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[tokio::test]
+    async fn a_colleague_answers_and_approves_and_who_asked_for_it_cannot() {
+        // Without consent to texts the link does not go out; but it was on its way.
+        let goes_on = "{ step: invitation, verdict: deny, rules: [tcpa.consent] }";
+        let acts = "{ question: hardship }, { approval: by-requester }, { approval: approved }";
+        assert_eq!(among_colleagues(acts, goes_on).await, "");
+        assert_eq!(among_colleagues("{ question: none }, { approval: refused }", "").await, "");
+        assert_eq!(among_colleagues("{ wait: 1h }, { wait: 1h }", "").await, "", "nobody's silence approves");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_the_question_does_not_have_is_named() {
+        insta::assert_snapshot!(among_colleagues("{ question: hardshp }", "").await, @r"
+        C911 workflows/x/tests/t.yaml:11:52: `hardshp` is no answer to the question
+          help: its answers are hardship, none
+        ");
+    }
 }

@@ -1,10 +1,12 @@
 //! What people do in a rehearsal, through the doors that the API and the payment page use.
 
+use std::collections::BTreeMap;
+
 use secrecy::ExposeSecret;
 use selvedge_engine::page::{Card, Page};
 use selvedge_engine::ports::store::RunId;
-use selvedge_engine::run::Question;
-use selvedge_engine::{Run, Who, decide};
+use selvedge_engine::run::Approval;
+use selvedge_engine::{EngineError, Run, Who, decide};
 use selvedge_workflow::plan::{Op, Plan};
 
 use super::{Rehearsal, standing, who};
@@ -26,6 +28,8 @@ pub enum Asked {
     Card,
     /// The answer of a colleague.
     Question,
+    /// A colleague's yes or no to terms.
+    Approval,
 }
 
 impl Asked {
@@ -37,23 +41,25 @@ impl Asked {
             Asked::Open => "the link to be opened",
             Asked::Card => "a card",
             Asked::Question => "an answer to the question",
+            Asked::Approval => "an approval",
         }
     }
 }
 
-/// What the run asks of people now.
-pub fn asked(plan: &Plan, run: &Run) -> Option<Asked> {
-    decide::standing(plan, run).ok()?.into_iter().filter(|(_, cursor)| cursor.waits()).find_map(|(node, _)| match node
-        .op
-    {
+/// What the run asks of people now, at each place where it waits.
+pub fn asked(plan: &Plan, run: &Run) -> Vec<Asked> {
+    let asks = |op: &Op| match op {
         Op::Answer { .. } => Some(Asked::Code),
         Op::Offer { .. } => Some(Asked::Answer),
         Op::Open => Some(Asked::Open),
         Op::Card { .. } => Some(Asked::Card),
         Op::Ask { .. } => Some(Asked::Question),
+        Op::Approve { .. } => Some(Asked::Approval),
         // What nobody is asked for, because the engine does it or time does.
         _ => None,
-    })
+    };
+    let standing = decide::standing(plan, run).unwrap_or_default().into_iter();
+    standing.filter(|(_, cursor)| cursor.waits()).filter_map(|(node, _)| asks(&node.op)).collect()
 }
 
 /// The agent who took the call.
@@ -64,6 +70,11 @@ pub fn agent() -> Who {
         function: Some("billing-agent".into()),
         session: None,
     }
+}
+
+/// A colleague in this function, who is not the agent.
+fn colleague(function: &str) -> Who {
+    Who { actor: "person:colleague".into(), function: Some(function.into()), ..agent() }
 }
 
 impl Rehearsal {
@@ -86,20 +97,48 @@ impl Rehearsal {
 
     /// The answers of the question that stands open.
     pub fn answers(&self, run: &Run) -> Vec<String> {
-        self.question(run).map(|(_, question)| question.answers.clone()).unwrap_or_default()
+        let question = self.open_at(run, &run.questions, |op| matches!(op, Op::Ask { .. }));
+        question.map(|(_, question)| question.answers.clone()).unwrap_or_default()
     }
 
     /// A colleague in the function that is asked answers the question that stands open.
     pub async fn reply(&self, id: &RunId, run: &Run, answer: &str) -> miette::Result<()> {
-        let Some((step, question)) = self.question(run) else { return Err(nothing_arrived(run, "question").into()) };
-        let colleague = Who { function: Some(question.of.clone()), ..agent() };
-        Ok(self.engine.answer_question(id, &step, answer, colleague).await?)
+        let question = self.open_at(run, &run.questions, |op| matches!(op, Op::Ask { .. }));
+        let (step, question) = question.ok_or_else(|| nothing_arrived(run, "question"))?;
+        Ok(self.engine.answer_question(id, step, answer, colleague(&question.of)).await?)
     }
 
-    fn question<'r>(&self, run: &'r Run) -> Option<(String, &'r Question)> {
+    /// A colleague in the function that is asked approves the terms, or refuses them.
+    pub async fn approve(&self, id: &RunId, run: &Run, approved: bool) -> miette::Result<()> {
+        let (step, asked) = self.approval(run)?;
+        Ok(self.engine.approve(id, step, &asked.terms, approved, colleague(&asked.of)).await?)
+    }
+
+    /// Who opened the interaction tries to approve its terms. `true`: they were refused.
+    pub async fn approve_own(&self, id: &RunId, run: &Run) -> miette::Result<bool> {
+        let (step, asked) = self.approval(run)?;
+        let who = Who { actor: run.opened_by.clone(), ..colleague(&asked.of) };
+        match self.engine.approve(id, step, &asked.terms, true, who).await {
+            Err(EngineError::NotYours { .. }) => Ok(true),
+            other => Ok(other.map(|()| false)?),
+        }
+    }
+
+    fn approval<'r>(&self, run: &'r Run) -> miette::Result<(&'r str, &'r Approval)> {
+        let asked = self.open_at(run, &run.approvals, |op| matches!(op, Op::Approve { .. }));
+        Ok(asked.ok_or_else(|| nothing_arrived(run, "approval"))?)
+    }
+
+    /// What is asked at the step where the run waits for it.
+    fn open_at<'r, T>(
+        &self,
+        run: &Run,
+        asked: &'r BTreeMap<String, T>,
+        is: impl Fn(&Op) -> bool,
+    ) -> Option<(&'r str, &'r T)> {
         let mut standing = decide::standing(&self.definition.plan, run).ok()?.into_iter();
-        let (node, _) = standing.find(|(node, cursor)| matches!(node.op, Op::Ask { .. }) && cursor.waits())?;
-        Some((node.step.clone(), run.questions.get(&node.step)?))
+        let (node, _) = standing.find(|(node, cursor)| cursor.waits() && is(&node.op))?;
+        asked.get_key_value(&node.name).map(|(step, asked)| (step.as_str(), asked))
     }
 
     /// The customer presses the button on the first page of the link.

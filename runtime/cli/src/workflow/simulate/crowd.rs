@@ -133,7 +133,7 @@ impl Walk {
         };
         let mut run = stage.settle(&id).await?;
         if let Some((asked, well)) = self.intent.take()
-            && stage.asked(&run) == Some(asked)
+            && stage.asked(&run).contains(&asked)
         {
             match asked {
                 Asked::Code => stage.give_code(&id, &run, well).await?,
@@ -145,6 +145,7 @@ impl Walk {
                     let answer = if well { answers.first() } else { answers.last() };
                     stage.reply(&id, &run, answer.map_or("", String::as_str)).await?;
                 }
+                Asked::Approval => stage.approve(&id, &run, well).await?,
             }
             run = stage.settle(&id).await?;
         }
@@ -155,7 +156,7 @@ impl Walk {
 
     /// What the customer means to do about what is asked, and when. `None`: nothing.
     fn intend(&mut self, stage: &Rehearsal, run: &Run) -> Option<Micros> {
-        let asked = stage.asked(run)?;
+        let asked = *stage.asked(run).first()?;
         let chance = &mut self.chance;
         let (does, well, soon, late) = match asked {
             Asked::Code => (980, 950, MINUTE / 2, 4 * MINUTE),
@@ -163,6 +164,7 @@ impl Walk {
             Asked::Open => (820, 1000, 5 * MINUTE, 80 * HOUR),
             Asked::Card => (900, 1000, MINUTE, 15 * MINUTE),
             Asked::Question => (980, 850, MINUTE / 2, 5 * MINUTE),
+            Asked::Approval => (930, 850, 10 * MINUTE, 8 * HOUR),
         };
         let (does, well, after) = (chance.permille(does), chance.permille(well), chance.between(soon, late));
         if !does {

@@ -82,6 +82,8 @@ pub enum Act {
     Card,
     /// `question: disputes`: a colleague answers.
     Question(String),
+    /// `approval: approved`, `refused` or `by-requester`.
+    Approval(Approves),
     /// `wait: 2d`.
     Wait(i64),
     /// `text: STOP`: the customer writes to us.
@@ -90,9 +92,19 @@ pub enum Act {
     Customer(Box<CustomerState>, BTreeMap<String, String>),
 }
 
+/// Who says what to terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approves {
+    /// A colleague in the function that is asked: yes or no.
+    Colleague(bool),
+    /// Who opened the interaction tries to, which has to be refused.
+    Requester,
+}
+
 impl Act {
     /// Every key that says an act.
-    const NAMES: [&'static str; 8] = ["code", "offer", "link", "card", "question", "wait", "text", "customer"];
+    const NAMES: [&'static str; 9] =
+        ["code", "offer", "link", "card", "question", "approval", "wait", "text", "customer"];
 }
 
 /// What is expected. What is left out is not looked at.
@@ -343,6 +355,11 @@ impl Reading<'_> {
             "link" => body.one_of(&["opened"]).map(|_| Act::Link)?,
             "card" => body.one_of(&["entered"]).map(|_| Act::Card)?,
             "question" => Act::Question(body.text()?.value),
+            "approval" => Act::Approval(match body.one_of(&["approved", "refused", "by-requester"])?.value.as_str() {
+                "approved" => Approves::Colleague(true),
+                "refused" => Approves::Colleague(false),
+                _ => Approves::Requester,
+            }),
             "wait" => Act::Wait(body.duration()?.value),
             "text" => Act::Text(body.text()?.value),
             "customer" => {

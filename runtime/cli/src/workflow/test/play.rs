@@ -11,7 +11,7 @@ use selvedge_engine::ports::{Call, Micros};
 use selvedge_workflow::source::{Diagnostic, Spanned};
 
 use super::super::rehearsal::{Asked, Cast, Rehearsal, Reply, Script, standing, told};
-use super::format::{Act, Decided, Message, Paid, Story};
+use super::format::{Act, Approves, Decided, Message, Paid, Story};
 
 /// The customer of every story.
 const CUSTOMER: &str = "c_story";
@@ -101,10 +101,12 @@ async fn perform(
         Act::Link => Asked::Open,
         Act::Card => Asked::Card,
         Act::Question(_) => Asked::Question,
+        Act::Approval(_) => Asked::Approval,
     };
     let (run, asked) = stage.until_asked(id).await?;
-    if asked != Some(wanted) {
-        let now = asked.map_or_else(|| standing(&run), |asked| format!("the run waits for {}", asked.in_words()));
+    if !asked.contains(&wanted) {
+        let waits = asked.first();
+        let now = waits.map_or_else(|| standing(&run), |asked| format!("the run waits for {}", asked.in_words()));
         let message = format!("nobody asks for {} at this point: {now}", wanted.in_words());
         let help = "take the act out, or correct what comes before it";
         return Ok(Err(Box::new(Diagnostic::new(NOT_AS_EXPECTED, message).at(&act.span).help(help))));
@@ -120,6 +122,12 @@ async fn perform(
             let message = format!("`{answer}` is no answer to the question");
             let help = format!("its answers are {}", answers.join(", "));
             return Ok(Err(Box::new(Diagnostic::new(NOT_AS_EXPECTED, message).at(&act.span).help(help))));
+        }
+        Act::Approval(Approves::Colleague(approved)) => stage.approve(id, &run, *approved).await?,
+        Act::Approval(Approves::Requester) if stage.approve_own(id, &run).await? => {}
+        Act::Approval(Approves::Requester) => {
+            let message = "who opened the interaction could approve its terms";
+            return Ok(Err(Box::new(Diagnostic::new(NOT_AS_EXPECTED, message).at(&act.span))));
         }
         Act::Wait(_) | Act::Text(_) | Act::Customer(..) => {}
     }
