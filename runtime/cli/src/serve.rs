@@ -17,7 +17,9 @@ use selvedge_policy::Access;
 use selvedge_server::{ServerParts, router, serve};
 use selvedge_store::PostgresStore;
 use selvedge_store::postgres::Address;
-use selvedge_workflow::{Files, schedule};
+use selvedge_workflow::dictionary::Dictionary;
+use selvedge_workflow::source::{Diagnostic, code};
+use selvedge_workflow::{DICTIONARY, Files, schedule};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -87,6 +89,7 @@ async fn at_work(
     let files = home::definitions(home)?;
     let schedules = schedule::read(&files).map_err(|findings| Failure::Findings { findings })?;
     let words = Settings { opt_out: home::opt_out(&files)?, ..settings.engine };
+    fitting(&words.sender, &files)?;
     let engine = keys.engine(store, Arc::new(registry), clock, words.clone());
     publish(&engine, &settings.tenant, &files, &facts).await?;
     let access = Access::load(ACCESS, files.get(ACCESS).map_or("", String::as_str))
@@ -124,6 +127,20 @@ async fn at_work(
     sweeping.abort();
     conducting.abort();
     served.into_diagnostic()
+}
+
+/// The organisation's own texts are as long as was counted with when the messages that name them were proved.
+fn fitting(sender: &BTreeMap<String, String>, files: &Files) -> Result<(), Failure> {
+    let dictionary = Dictionary::read(DICTIONARY, files.get(DICTIONARY).map_or("", String::as_str));
+    let dictionary = dictionary.map_err(|findings| Failure::Findings { findings })?;
+    let beyond = sender.iter().filter_map(|(path, value)| {
+        let longest = dictionary.get(path)?.longest.filter(|longest| value.chars().count() > *longest)?;
+        let message = format!("`{path}` in the node's settings has more than {longest} characters");
+        let help = "shorten it, or write a greater `longest:` at the field in `workflows/fields.yaml`";
+        Some(Diagnostic::new(code::BEYOND_LIMITS, message).help(help))
+    });
+    let findings: Vec<Diagnostic> = beyond.collect();
+    if findings.is_empty() { Ok(()) } else { Err(Failure::Findings { findings }) }
 }
 
 /// Makes every workflow of the checkout the one that new runs take.

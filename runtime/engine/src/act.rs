@@ -17,6 +17,7 @@ use crate::drive::{channel, connector_actor};
 use crate::engine::Engine;
 use crate::error::{EngineError, StoreError};
 use crate::fact::{Commitment, Fact, Moment};
+use crate::language::in_english;
 use crate::money::Money;
 use crate::ports::store::Link;
 use crate::ports::{Call, CardFields, Charged, Connectors, Field, Observed, Signal as Finds, Validity};
@@ -386,8 +387,7 @@ impl Engine {
         };
         let template = definition
             .plan
-            .templates
-            .get(template)
+            .text(template, turn.run.language.as_deref())
             .ok_or_else(|| EngineError::Broken { what: format!("no template `{template}`") })?;
         if let (Carries::Link { opens, lasts }, 1) = (carries, effect.attempt) {
             let link = link_id(self.link_token(&turn.run, opens).expose_secret());
@@ -476,7 +476,11 @@ impl Engine {
                     _ => None,
                 });
                 let (money, number) = self.inner.values.amount(run, amount.ok_or_else(missing)?).await?;
-                if variable == "payment.amount" { money.in_words() } else { number }
+                match variable {
+                    "payment.amount" => money.in_words(),
+                    _ if in_english(run) => number,
+                    _ => number.replace(" of ", "/"),
+                }
             }
             path => {
                 let value = self.field_at(definition, run, node, path).await?.value;
@@ -500,13 +504,14 @@ impl Engine {
         Ok(Field { path: path.to_owned(), ..field })
     }
 
-    /// A day in the customer's time zone, in words.
+    /// A day in the customer's time zone: in English in words, in any other language as in ISO 8601.
     async fn local_date(&self, run: &Run, at: i64) -> Result<String, EngineError> {
         let (state, _) = self.inner.values.customer(&run.id.tenant, &run.customer).await?;
         let zone =
             state.zones.first().and_then(|z| jiff::tz::TimeZone::get(&z.zone).ok()).unwrap_or(jiff::tz::TimeZone::UTC);
         let instant = jiff::Timestamp::from_microsecond(at).map_err(|e| EngineError::Broken { what: e.to_string() })?;
-        Ok(instant.to_zoned(zone).strftime("%B %-d, %Y").to_string())
+        let form = if in_english(run) { "%B %-d, %Y" } else { "%Y-%m-%d" };
+        Ok(instant.to_zoned(zone).strftime(form).to_string())
     }
 }
 

@@ -140,6 +140,7 @@ impl Engine {
             if turn.len() >= MAX_EVENTS && !self.flush(&mut turn).await? {
                 continue;
             }
+            self.choose_language(plan, &mut turn).await?;
             let now = self.now();
             let Some(next) = self.wanted(&definition, &mut turn, flight, now).await? else { continue };
             match next {

@@ -41,6 +41,15 @@ pub enum Fact {
         /// The first node.
         next: Next,
     },
+    /// The language that the customer is spoken with in, for the rest of the interaction.
+    #[serde(rename = "language.chosen")]
+    LanguageChosen {
+        /// One of the workflow's: `es`.
+        language: String,
+        /// The one on file, where the workflow does not have it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        wanted: Option<String>,
+    },
     /// May this contact be made?
     #[serde(rename = "contact.decided")]
     ContactDecided {

@@ -24,6 +24,7 @@ mod flight;
 mod folds;
 pub mod health;
 pub mod inbound;
+mod language;
 mod method;
 pub mod money;
 pub mod moving;

@@ -166,8 +166,7 @@ impl Engine {
     ) -> Result<String, EngineError> {
         let template = definition
             .plan
-            .templates
-            .get(template)
+            .text(template, run.language.as_deref())
             .ok_or_else(|| EngineError::Broken { what: format!("no template `{template}`") })?;
         let values = self.template_values(definition, run, node, template).await?;
         let plain = values.iter().map(|(path, value)| (path.clone(), value.expose_secret().to_owned())).collect();

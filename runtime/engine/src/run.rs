@@ -143,6 +143,8 @@ pub struct Run {
     pub disclosed: BTreeMap<String, Vec<Commitment>>,
     /// What a service answered, by the newest call of each step.
     pub answers: BTreeMap<String, Commitment>,
+    /// The language that the customer is spoken with in, where the workflow has several.
+    pub language: Option<String>,
 }
 
 /// Where a cancelled run goes.
@@ -224,6 +226,7 @@ impl Run {
             authorizations: BTreeMap::new(),
             disclosed: BTreeMap::new(),
             answers: BTreeMap::new(),
+            language: None,
         };
         run.cursors.push(Cursor::at("", None));
         run.enter("", next);
@@ -236,6 +239,7 @@ impl Run {
         self.updated = self.updated.max(time);
         self.go_on(fact);
         match fact {
+            Fact::LanguageChosen { language, .. } => self.language = Some(language.clone()),
             Fact::Opened { .. }
             | Fact::Reported { .. }
             | Fact::TextReceived(_)

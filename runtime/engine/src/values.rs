@@ -108,6 +108,10 @@ impl Values {
                 })?),
                 _ => None,
             };
+            if let Some(longest) = info.longest.filter(|longest| value.expose_secret().chars().count() > *longest) {
+                let wanted = format!("a text of at most {longest} characters");
+                return Err(EngineError::BadValue { field: path.clone(), wanted });
+            }
             let key = self.key(tenant, customer, &class).await?;
             let blob = key.seal(path, value.expose_secret().as_bytes(), self.random());
             sealed.push(SealedField { path: path.clone(), class, blob, number });
@@ -386,6 +390,7 @@ fn with_what_was_said(mut imported: CustomerState, before: CustomerState) -> Cus
     or_before(&mut imported.flags, before.flags);
     imported.convenient = imported.convenient.or(before.convenient);
     imported.method = before.method;
+    imported.language = imported.language.or(before.language);
     for consent in before.consents {
         if !imported.consents.contains(&consent) {
             imported.consents.push(consent);

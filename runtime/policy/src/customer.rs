@@ -32,6 +32,9 @@ pub struct CustomerState {
     pub notes: Vec<Note>,
     /// The hours that the customer called convenient; absent where they said nothing.
     pub convenient: Option<Convenient>,
+    /// The language that they want to be spoken with in: `es`. No contact rule asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Risks that were found with this customer, on whatever channel. No contact rule asks for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub risks: Vec<RiskFound>,

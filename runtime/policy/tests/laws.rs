@@ -96,6 +96,7 @@ fn cases() -> impl Strategy<Value = Case> {
             flags: flags.into_iter().map(str::to_owned).collect(),
             notes,
             risks: Vec::new(),
+            language: None,
             convenient: convenient
                 .map(|(from, to)| Convenient { from: format!("{from:02}:00"), to: format!("{to:02}:30") }),
             method: None,

@@ -94,6 +94,10 @@ fn say(fact: &Fact) -> Said {
             let what = format!("interaction opened by {channel} for {customer}: {workflow}");
             Said::plain(what).with(pinned)
         }
+        Fact::LanguageChosen { language, wanted } => {
+            let said = Said::plain(format!("the customer is spoken with in `{language}`"));
+            said.with(wanted.iter().map(|wanted| format!("`{wanted}` is on file, and the workflow has no texts in it")))
+        }
         Fact::ContactDecided { node, moment, purpose, channel, decision, .. } => {
             contact(&step_of(node), *moment, purpose, channel, decision)
         }

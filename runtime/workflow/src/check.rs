@@ -9,6 +9,7 @@ mod flow;
 mod grants;
 mod names;
 mod order;
+mod parts;
 mod paths;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,7 +20,7 @@ use crate::disclosures::Disclosures;
 use crate::plan::{Exit, Node, Target};
 use crate::source::{Diagnostic, Span, Spanned};
 use crate::syntax::{Kind, Workflow};
-use crate::template::Template;
+use crate::template::{Template, key};
 
 /// What every channel carries, until a channel can say which medium it is.
 pub(crate) const MESSAGE: &str = "sms";
@@ -75,6 +76,7 @@ pub(crate) fn check(context: &Context<'_>) -> Findings {
     grants::check(context, &mut findings);
     effects::check(context, &mut findings);
     order::check(context, &mut findings);
+    parts::check(context, &mut findings);
     names::check(context, &mut findings);
     in_order(&mut findings.refusals);
     findings
@@ -108,7 +110,22 @@ impl<'a> Context<'a> {
     }
 
     fn template(&self, name: &str, medium: &str) -> Option<&'a Template> {
-        self.templates.get(&format!("{name}.{medium}"))
+        self.text(name, medium, "")
+    }
+
+    /// A text in one of [`Context::languages`].
+    fn text(&self, name: &str, medium: &str, language: &str) -> Option<&'a Template> {
+        self.templates.get(&key(name, medium, language))
+    }
+
+    /// The languages of the texts as their files say them: the first of the workflow's stands in no file's name.
+    fn languages(&self) -> impl Iterator<Item = &'a str> {
+        languages(self.workflow)
+    }
+
+    /// A text in every language that it is there in.
+    fn texts(&self, name: &str, medium: &str) -> impl Iterator<Item = &'a Template> {
+        self.languages().filter_map(move |language| self.text(name, medium, language))
     }
 
     /// Where the id of a step is written.
@@ -196,7 +213,15 @@ pub(crate) fn template_uses(workflow: &Workflow) -> Vec<TemplateUse<'_>> {
 
 /// The keys of the templates that a workflow uses.
 pub(crate) fn templates_used(workflow: &Workflow) -> BTreeSet<String> {
-    template_uses(workflow).iter().map(|used| format!("{}.{}", used.template.value, used.medium)).collect()
+    let keys = |used: &TemplateUse<'_>| {
+        let (name, medium) = (used.template.value.clone(), used.medium.to_owned());
+        languages(workflow).map(move |language| key(&name, &medium, language)).collect::<Vec<_>>()
+    };
+    template_uses(workflow).iter().flat_map(keys).collect()
+}
+
+fn languages(workflow: &Workflow) -> impl Iterator<Item = &str> {
+    std::iter::once("").chain(workflow.languages.iter().skip(1).map(|language| language.value.as_str()))
 }
 
 /// `a`, `b`: in backticks.

@@ -13,7 +13,7 @@ use crate::lower::{Conditions, answer, lower, way};
 use crate::plan::Plan;
 use crate::source::{Diagnostic, Document, Span, code, did_you_mean};
 use crate::syntax::{Kind, Workflow};
-use crate::template::Template;
+use crate::template::{Template, is_language, key};
 
 /// Path relative to `workflows/` -> text.
 pub type Files = BTreeMap<String, String>;
@@ -118,7 +118,7 @@ pub fn compile(
     }
     let used = check::templates_used(workflow);
     let named =
-        |(key, template): (&String, &Template)| used.contains(key).then(|| (template.name.clone(), template.clone()));
+        |(key, template): (&String, &Template)| used.contains(key).then(|| (template.called(), template.clone()));
     let plan = Plan {
         workflow: workflow.name.value.clone(),
         title: workflow.title.value.clone(),
@@ -127,6 +127,7 @@ pub fn compile(
         digest: digest_of(&files),
         uses: workflow.uses.iter().map(|(own, connector)| (own.value.clone(), connector.value.clone())).collect(),
         templates: templates.iter().filter_map(named).collect(),
+        languages: workflow.languages.iter().map(|language| language.value.clone()).collect(),
         nodes,
     };
     Ok(Checked { plan, proofs: findings.proofs, warnings: findings.warnings })
@@ -160,7 +161,7 @@ pub(crate) struct Sources {
     pub dictionary: Dictionary,
     pub assurance: Assurance,
     pub disclosures: Disclosures,
-    /// By `<name>.<medium>`.
+    /// By `<name>.<medium>`, in another language than the first `<name>.<medium>.<language>`.
     pub templates: BTreeMap<String, Template>,
     pub conditions: Conditions,
 }
@@ -179,11 +180,12 @@ impl Sources {
         let mut templates = BTreeMap::new();
         for path in files.keys().filter(|path| path.ends_with(".txt")) {
             let template = read(files, path, &mut wrong, |file, text| {
-                let (name, medium) = name_and_medium(file)?;
-                Template::parse(file, name, medium, text)
+                let (name, medium, language) = parts_of(file)?;
+                let template = Template::parse(file, name, medium, text)?;
+                Ok(Template { language: language.to_owned(), ..template })
             });
             if let Some(template) = template {
-                templates.insert(format!("{}.{}", template.name, template.medium), template);
+                templates.insert(key(&template.name, &template.medium, &template.language), template);
             }
         }
         let conditions = match (&workflow, &dictionary) {
@@ -247,15 +249,18 @@ fn read<T>(
     read(&file, text).map_err(|found| wrong.extend(found)).ok()
 }
 
-/// `code` and `sms`, of `…/code.sms.txt`.
-fn name_and_medium(file: &str) -> Result<(&str, &str), Vec<Diagnostic>> {
+/// `code`, `sms` and `es`, of `…/code.sms.es.txt`.
+fn parts_of(file: &str) -> Result<(&str, &str, &str), Vec<Diagnostic>> {
     let base = file.rsplit('/').next().unwrap_or(file);
     let parts: Vec<&str> = base.split('.').collect();
     match parts[..] {
-        [name, medium, "txt"] if !name.is_empty() && !medium.is_empty() => Ok((name, medium)),
+        [name, medium, "txt"] if !name.is_empty() && !medium.is_empty() => Ok((name, medium, "")),
+        [name, medium, language, "txt"] if !name.is_empty() && !medium.is_empty() && is_language(language) => {
+            Ok((name, medium, language))
+        }
         _ => {
             let message = format!("`{base}` is no name for a template");
-            let help = "name it `<name>.<medium>.txt`: `code.sms.txt`";
+            let help = "name it `<name>.<medium>.txt`: `code.sms.txt`, or in a further language `code.sms.es.txt`";
             Err(vec![Diagnostic::new(code::BAD_TEMPLATE, message).at(&Span::start_of(file)).help(help)])
         }
     }

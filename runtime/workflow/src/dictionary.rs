@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::{Diagnostic, Document, Fields, Item, Reader, Spanned, code, did_you_mean};
 
+/// Most characters that a field may say it has at the longest.
+pub const MAX_LONGEST: i64 = 1000;
+
 /// What kind of data a field is. The law speaks of classes, never of fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -181,6 +184,26 @@ pub struct FieldInfo {
     /// A customer has a value of it for each item of its group; a `for-each` over the group names one of them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub list: bool,
+    /// The most characters that a text has. What comes in longer is refused; a text message may only name what has an end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest: Option<usize>,
+}
+
+impl FieldInfo {
+    /// The most characters that a value has where it is read, if that is known.
+    #[must_use]
+    pub fn most_characters(&self) -> Option<usize> {
+        match self.ty {
+            FieldType::Text => self.longest,
+            FieldType::Phone => Some(16),
+            // `EUR 9,999,999,999.99`
+            FieldType::Money => Some(20),
+            // `September 2026` and `September 30, 2026`
+            FieldType::Month => Some(14),
+            FieldType::Date => Some(18),
+            FieldType::Count => Some(20),
+        }
+    }
 }
 
 /// The data dictionary: every field that a workflow, a template or a grant may name.
@@ -205,7 +228,7 @@ impl Dictionary {
                 let form = "write it as `group.name`, in lower case, with `-` between words";
                 reader.report(Diagnostic::new(code::WRONG_TYPE, message).at(&path.span).help(form));
             }
-            if let Some(info) = field_info(&info.map(&["type", "class", "source", "about", "list"])) {
+            if let Some(info) = field_info(&info.map(&["type", "class", "source", "about", "list", "longest"])) {
                 fields.insert(path.value, info);
             }
         }
@@ -257,7 +280,10 @@ fn field_info(info: &Fields<'_, '_>) -> Option<FieldInfo> {
     let about = info.required("about").text();
     let list = info.optional("list");
     let list = if list.is_given() { list.flag()?.value } else { false };
-    Some(FieldInfo { ty: ty?, class: class?, source: source?, about: about?.value, list })
+    let longest = info.optional("longest");
+    let longest = longest.is_given().then(|| longest.count(1..=MAX_LONGEST)).flatten();
+    let longest = longest.and_then(|longest| usize::try_from(longest.value).ok());
+    Some(FieldInfo { ty: ty?, class: class?, source: source?, about: about?.value, list, longest })
 }
 
 /// One of the words of a table.

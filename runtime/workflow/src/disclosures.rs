@@ -4,11 +4,14 @@
 //! Absent on purpose: a clock. A rule counts from the day on which it stands in the file, before its first day too, for
 //! what is published now is still in use then; a rule that has ended is taken out.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::dictionary::{Level, word};
 use crate::source::{Diagnostic, Document, Item, Reader, Spanned, code};
 use crate::syntax::Kind;
+use crate::template::is_language;
 
 /// The place of a demand on words: every electronic message, also one with a code. The ones of `communicate` steps alone
 /// are told by that name.
@@ -83,7 +86,18 @@ pub enum Demand {
         one_of: Vec<String>,
         /// Every one of these fields.
         fields: Vec<String>,
+        /// The phrases in further languages. A text in one that is not here lacks them.
+        languages: BTreeMap<String, Phrases>,
     },
+}
+
+/// Phrases of a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Phrases {
+    /// Every one of these.
+    pub every: Vec<String>,
+    /// At least one of these, where there are any.
+    pub one_of: Vec<String>,
 }
 
 impl Disclosures {
@@ -163,7 +177,8 @@ fn rule(item: &Item<'_, '_>, reader: &Reader, ids: &mut Vec<Spanned<String>>) ->
 
 /// What a rule asks for is told by the key that it begins with.
 fn demand(item: &Item<'_, '_>, reader: &Reader) -> Option<Demand> {
-    const KEYS: [&str; 9] = ["verified", "said", "before", "after", "within", "in", "every", "one-of", "fields"];
+    const KEYS: [&str; 10] =
+        ["verified", "said", "before", "after", "within", "in", "every", "one-of", "fields", "languages"];
     let keys = item.map(&KEYS);
     let only = |allowed: &[&str]| {
         for place in KEYS.iter().filter(|key| !allowed.contains(key)).filter_map(|key| keys.optional(key).span()) {
@@ -183,7 +198,7 @@ fn demand(item: &Item<'_, '_>, reader: &Reader) -> Option<Demand> {
         return Some(Demand::Verified { level: level?, before });
     }
     if keys.optional("in").is_given() {
-        only(&["in", "every", "one-of", "fields"]);
+        only(&["in", "every", "one-of", "fields", "languages"]);
         let place = keys.required("in").text();
         let texts = |key: &str| keys.optional(key).texts().into_iter().map(|text| text.value).collect::<Vec<_>>();
         let (every, one_of, fields) = (texts("every"), texts("one-of"), texts("fields"));
@@ -191,7 +206,8 @@ fn demand(item: &Item<'_, '_>, reader: &Reader) -> Option<Demand> {
             let refusal = Diagnostic::new(code::MISSING_KEY, "the rule asks for nothing").at(&span);
             reader.report(refusal.help("add `every:`, `one-of:` or `fields:`"));
         }
-        return Some(Demand::Holds { place: place?.value, every, one_of, fields });
+        let languages = phrases(&keys.optional("languages"), reader);
+        return Some(Demand::Holds { place: place?.value, every, one_of, fields, languages });
     }
     let words = keys.required("said").text();
     if keys.optional("after").is_given() || keys.optional("within").is_given() {
@@ -203,6 +219,28 @@ fn demand(item: &Item<'_, '_>, reader: &Reader) -> Option<Demand> {
     only(&["said", "before"]);
     let before = some(&keys.required("before"), reader);
     Some(Demand::Said { words: words?.value, before })
+}
+
+/// The phrases of each further language.
+fn phrases(item: &Item<'_, '_>, reader: &Reader) -> BTreeMap<String, Phrases> {
+    let mut languages = BTreeMap::new();
+    for (language, item) in item.entries() {
+        let keys = item.map(&["every", "one-of"]);
+        let texts = |key: &str| keys.optional(key).texts().into_iter().map(|text| text.value).collect::<Vec<_>>();
+        let phrases = Phrases { every: texts("every"), one_of: texts("one-of") };
+        if !is_language(&language.value) {
+            let message = format!("`{}` is no language", language.value);
+            reader
+                .report(Diagnostic::new(code::WRONG_TYPE, message).at(&language.span).help("two letters such as `es`"));
+        } else if phrases == Phrases::default() {
+            let message = format!("the rule asks for nothing in `{}`", language.value);
+            reader.report(
+                Diagnostic::new(code::MISSING_KEY, message).at(&language.span).help("add `every:` or `one-of:`"),
+            );
+        }
+        languages.insert(language.value, phrases);
+    }
+    languages
 }
 
 /// A list that must not be empty: an empty one would switch the rule off silently.

@@ -21,6 +21,9 @@ pub struct Explained {
     pub purpose: String,
     /// How it begins.
     pub starts: String,
+    /// The languages of its texts, the first for whoever speaks none of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
     /// Its steps, in the order of the plan.
     pub steps: Vec<StepInWords>,
     /// Who gets to know what.
@@ -113,6 +116,7 @@ pub fn explain(plan: &Plan, dictionary: &Dictionary) -> Explained {
         title: plan.title.clone(),
         purpose: plan.purpose.clone(),
         starts: plan.starts.clone(),
+        languages: plan.languages.clone(),
         steps,
         reaches: reaches(plan, dictionary),
     }

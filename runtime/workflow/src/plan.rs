@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dictionary::Level;
 use crate::expression::Condition;
-use crate::template::Template;
+use crate::template::{Template, in_language};
 
 /// What a workflow starts with where we call the customer: the contact rules are asked before anybody dials.
 pub const OUTGOING_CALL: &str = "outgoing-call";
@@ -29,8 +29,19 @@ pub struct Plan {
     pub uses: BTreeMap<String, String>,
     /// The graph; node 0 is the entry.
     pub nodes: Vec<Node>,
-    /// The message and page texts, by name.
+    /// The message and page texts, by name; those in another language than the first as `receipt.es`.
     pub templates: BTreeMap<String, Template>,
+    /// The languages of the texts, the first for whoever speaks none of them. Empty: one, which nobody names.
+    pub languages: Vec<String>,
+}
+
+impl Plan {
+    /// The text of this name for who speaks this language; in the first one where there is none in theirs.
+    #[must_use]
+    pub fn text(&self, name: &str, language: Option<&str>) -> Option<&Template> {
+        let theirs = language.and_then(|language| self.templates.get(&in_language(name, language)));
+        theirs.or_else(|| self.templates.get(name))
+    }
 }
 
 /// One primitive of the plan.

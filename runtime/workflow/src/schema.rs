@@ -6,7 +6,7 @@ mod steps;
 
 use serde_json::{Map, Value, json};
 
-use crate::dictionary::{Class, FieldType, Level, Source};
+use crate::dictionary::{Class, FieldType, Level, MAX_LONGEST, Source};
 use crate::schedule::{MAX_MISSED, MAX_PACE};
 
 /// The names of all schemas.
@@ -145,6 +145,11 @@ fn fields() -> Value {
                 MAY,
                 flag("`true`: a customer has a value for each item of its group; a `for-each` names one of them."),
             ),
+            (
+                "longest",
+                MAY,
+                count("The most characters that a text has; an SMS names only texts that say it.", MAX_LONGEST),
+            ),
         ],
     );
     let fields = json!({
@@ -214,6 +219,18 @@ fn disclosures() -> Value {
             ("every", MAY, phrases("All of these are in it.")),
             ("one-of", MAY, phrases("One of these is.")),
             ("fields", MAY, list("It names all of these.", field("A field.", "debt.amount"))),
+            (
+                "languages",
+                MAY,
+                json!({
+                    "description": "The phrases in further languages, by two letters: `es`.", "type": "object",
+                    "propertyNames": { "pattern": "^[a-z]{2}$" },
+                    "additionalProperties": map("Phrases.", vec![
+                        ("every", MAY, phrases("All of these are in it.")),
+                        ("one-of", MAY, phrases("One of these is.")),
+                    ]),
+                }),
+            ),
         ],
     );
     let rule = map(
@@ -384,6 +401,7 @@ fn stories() -> Value {
                 ("jurisdictions", MAY, texts("Whose law applies.", "US-IL")),
                 ("consents", MAY, list("What was said about consent.", consent.clone())),
                 ("flags", MAY, texts("What else is known.", "opted-out")),
+                ("language", MAY, matching("The language that the customer wants: two letters.", "^[a-z]{2}$", "es")),
                 ("notes", MAY, list("What was noted.", note.clone())),
             ],
         )

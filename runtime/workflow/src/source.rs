@@ -84,6 +84,8 @@ pub mod code {
     pub const NOT_SAID: &str = "W138";
     /// A text lacks the words that the law wants in it.
     pub const LACKS_WORDS: &str = "W139";
+    /// A message that may take more parts than its step lets it, or of which nobody can say how many.
+    pub const TOO_MANY_PARTS: &str = "W142";
     /// A warning: a name that is defined and not used.
     pub const UNUSED: &str = "W140";
     /// A warning: a text that costs more than it looks.
@@ -116,6 +118,7 @@ pub mod code {
         CONVERSATION_OVER,
         NOT_SAID,
         LACKS_WORDS,
+        TOO_MANY_PARTS,
         UNUSED,
         COSTLY_TEXT,
     ];

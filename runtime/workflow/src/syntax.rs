@@ -6,12 +6,15 @@ mod steps;
 use self::steps::{name, steps};
 use crate::dictionary::Level;
 use crate::plan::{Every, Noted, OUTGOING_CALL};
-use crate::source::{DAY, Diagnostic, Reader, Span, Spanned, Value};
+use crate::source::{DAY, Diagnostic, Item, Reader, Span, Spanned, Value, code};
+use crate::template::is_language;
 
 /// Most steps in one workflow, those inside others counted too.
 pub const MAX_STEPS: usize = 500;
 /// Deepest nesting of steps in steps.
 pub const MAX_NESTING: usize = 5;
+/// Most languages of its texts.
+pub const MAX_LANGUAGES: usize = 10;
 /// Most ways of one `choose` step.
 pub const MAX_WAYS: usize = 20;
 /// Most branches of one `parallel` step.
@@ -22,6 +25,10 @@ pub const MAX_AT_ONCE: i64 = 100;
 pub const CHANNELS: [&str; 3] = ["call", "sms", "email"];
 /// Longest question, and longest words of a consent, in characters.
 pub const MAX_QUESTION: usize = 300;
+/// Parts that an SMS may be sent in where its step does not say.
+pub const PARTS: i64 = 2;
+/// Most parts that a step may let its message take; no SMS is sent in more.
+pub const MOST_PARTS: i64 = 10;
 /// Most answers to a question.
 pub const MAX_ANSWERS: usize = 10;
 /// Longest id or name, in characters.
@@ -49,6 +56,8 @@ pub struct Workflow {
     pub purpose: Spanned<String>,
     /// `starts:`, the conversation that it begins with; [`Workflow::medium`] is its medium.
     pub starts: Spanned<String>,
+    /// `languages:`, of its texts; the first for whoever speaks none of them. Empty: one, which nobody names.
+    pub languages: Vec<Spanned<String>>,
     /// `uses:`, from the workflow's names to connectors.
     pub uses: Vec<(Spanned<String>, Spanned<String>)>,
     /// `steps:`, in the order written.
@@ -226,6 +235,8 @@ pub struct Communicate {
     pub purpose: Option<Spanned<String>>,
     /// A single-use link.
     pub link: Option<Link>,
+    /// The most parts that it may be sent in, where that is not [`PARTS`].
+    pub parts: Option<Spanned<i64>>,
 }
 
 /// `link:`
@@ -397,6 +408,26 @@ pub struct ForEach {
     pub go_on: bool,
 }
 
+/// At least one, each once.
+fn languages(reader: &Reader, item: &Item<'_, '_>) -> Vec<Spanned<String>> {
+    let language = |text: &str| is_language(text).then(|| text.to_owned());
+    let items = item.items();
+    if let (true, Some(span)) = (item.is_given() && !(1..=MAX_LANGUAGES).contains(&items.len()), item.span()) {
+        let message = format!("a workflow has 1 to {MAX_LANGUAGES} languages; here are {}", items.len());
+        reader.report(Diagnostic::new(code::BEYOND_LIMITS, message).at(&span));
+    }
+    let mut languages: Vec<Spanned<String>> = Vec::new();
+    for item in items {
+        let Some(language) = item.parsed("two letters such as `es`", language) else { continue };
+        if languages.iter().any(|earlier| earlier.value == language.value) {
+            let message = format!("the language `{}` is there twice", language.value);
+            reader.report(Diagnostic::new(code::DUPLICATE, message).at(&language.span).help("take one of them out"));
+        }
+        languages.push(language);
+    }
+    languages
+}
+
 impl Workflow {
     /// Reads the tree of a `workflow.yaml`.
     ///
@@ -404,15 +435,27 @@ impl Workflow {
     /// Every mistake of form. Where there are any, there is no workflow.
     pub fn read(tree: &Value) -> Result<Self, Vec<Diagnostic>> {
         let reader = Reader::new();
-        let top = reader.item(tree, "a workflow").map(&["workflow", "title", "purpose", "starts", "uses", "steps"]);
+        let top = reader.item(tree, "a workflow").map(&[
+            "workflow",
+            "title",
+            "purpose",
+            "starts",
+            "languages",
+            "uses",
+            "steps",
+        ]);
         let name = name(&top.required("workflow"));
         let title = top.required("title").text();
         let purpose = steps::name(&top.required("purpose"));
         let starts = top.required("starts").one_of(&["call", OUTGOING_CALL, "sms"]);
+        let languages = languages(&reader, &top.optional("languages"));
         let uses = top.required("uses").entries();
         let uses = uses.into_iter().filter_map(|(name, connector)| Some((name, steps::name(&connector)?))).collect();
         let steps = steps(&reader, &top.required("steps"));
-        let read = || Some(Self { name: name?, title: title?, purpose: purpose?, starts: starts?, uses, steps });
+        let read = || {
+            let (name, title, purpose, starts) = (name?, title?, purpose?, starts?);
+            Some(Self { name, title, purpose, starts, languages, uses, steps })
+        };
         reader.finish(read())
     }
 

@@ -30,6 +30,8 @@ pub struct Template {
     pub name: String,
     /// What it is written for: `sms` or `page`.
     pub medium: String,
+    /// The language in its file's name: `es`, of `payment-link.sms.es.txt`; empty: the first of its workflow's.
+    pub language: String,
     /// The file, as people know it.
     pub file: String,
     /// The text with its variables in it, without the line break at the end.
@@ -95,9 +97,30 @@ impl Template {
             }
         }
         let (name, medium, file) = (name.to_owned(), medium.to_owned(), file.to_owned());
-        let template = Self { name, medium, file, text: text.to_owned(), variables };
+        let template = Self { name, medium, language: String::new(), file, text: text.to_owned(), variables };
         template.confirm()?;
         Ok(template)
+    }
+
+    /// What it is called among the texts of a workflow: `receipt`, in another language than its first `receipt.es`.
+    #[must_use]
+    pub fn called(&self) -> String {
+        in_language(&self.name, &self.language)
+    }
+
+    /// The text with something in the place of each variable, however long it becomes.
+    #[must_use]
+    pub fn filled(&self, value: impl Fn(&str) -> String) -> String {
+        let (mut text, mut rest) = (String::new(), self.text.as_str());
+        // INVARIANT: what parsed closes each `{{`.
+        while let Some((before, (variable, after))) =
+            rest.split_once("{{").and_then(|(before, behind)| Some((before, behind.split_once("}}")?)))
+        {
+            text.push_str(before);
+            text.push_str(&value(variable.trim()));
+            rest = after;
+        }
+        text + rest
     }
 
     /// Asks the template engine for its own view: it must see the same variables as we do.
@@ -151,6 +174,23 @@ impl Template {
         }
         Ok(text)
     }
+}
+
+/// What a text is called in a language; empty: the first of its workflow's.
+#[must_use]
+pub fn in_language(name: &str, language: &str) -> String {
+    if language.is_empty() { name.to_owned() } else { format!("{name}.{language}") }
+}
+
+/// How a text is found among the files of a workflow: `receipt.sms`, `receipt.sms.es`.
+pub(crate) fn key(name: &str, medium: &str, language: &str) -> String {
+    in_language(&format!("{name}.{medium}"), language)
+}
+
+/// A language as files, workflows and customers name it: two letters, as in ISO 639-1.
+#[must_use]
+pub fn is_language(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|b| b.is_ascii_lowercase())
 }
 
 fn environment() -> Environment<'static> {
@@ -247,6 +287,15 @@ mod tests {
         let text = template.render(&values(&[("sender.name", "Clinic"), ("challenge.code", "123 456"), ("x.y", "z")]));
         assert_eq!(text.unwrap(), "Clinic: 123 456 is your code, Clinic.");
         assert_eq!(template.place_of("challenge.code").column, 20);
+    }
+
+    #[test]
+    fn what_it_becomes_can_be_measured_before_there_are_values() {
+        let template = parse("{{ sender.name }}: { {{ challenge.code }} } is {{ sender.name }}").unwrap();
+        assert_eq!(
+            template.filled(|variable| format!("<{variable}>")),
+            "<sender.name>: { <challenge.code> } is <sender.name>"
+        );
     }
 
     #[test]

@@ -23,6 +23,7 @@ use selvedge_policy::{Consent, CustomerState, Given, Note, ZoneEvidence};
 use selvedge_vault::is_phone_number;
 use selvedge_workflow::dictionary::{Dictionary, FieldInfo, FieldType, Source};
 use selvedge_workflow::source::{Diagnostic, Document, Item, Node, Reader, Span, Spanned, Value, code};
+use selvedge_workflow::template::is_language;
 
 use crate::csv::{self, Line, Rows};
 
@@ -33,7 +34,7 @@ const MAX_ID_BYTES: usize = 64;
 /// Most consents and such of one customer.
 const MAX_ITEMS: usize = 100;
 /// The columns that are no fields.
-const COLUMNS: [&str; 6] = ["customer", "zones", "jurisdictions", "flags", "consent.words", "consent.act"];
+const COLUMNS: [&str; 7] = ["customer", "zones", "jurisdictions", "flags", "language", "consent.words", "consent.act"];
 
 /// One customer.
 pub struct Customer {
@@ -157,7 +158,7 @@ fn tree(names: &[Spanned<String>], cells: Vec<Spanned<String>>) -> Result<Value,
     let (mut whole, mut fields, mut consents, mut notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (name, cell) in names.iter().zip(&cells).filter(|(_, cell)| !cell.value.is_empty()) {
         match name.value.as_str() {
-            "customer" => whole.push((key("customer", &cell.span), text(cell))),
+            one @ ("customer" | "language") => whole.push((key(one, &cell.span), text(cell))),
             list @ ("zones" | "jurisdictions" | "flags") => {
                 let words = cell.value.split_whitespace();
                 let items = words.map(|w| Value { span: cell.span.clone(), node: Node::Text(w.into()) }).collect();
@@ -194,7 +195,8 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
     let reader = Reader::new();
     let reading = Reading { reader: &reader };
     let keys = reader.item(tree, "a customer");
-    let keys = keys.map(&["customer", "fields", "zones", "jurisdictions", "flags", "notes", "consents"]);
+    let keys =
+        keys.map(&["customer", "fields", "zones", "jurisdictions", "flags", "language", "notes", "consents"]);
     let id = reading.read(&keys.required("customer"), "letters, digits, `-` and `_`, at most 64", id);
     let list = |key: &str| {
         let items = keys.optional(key).items();
@@ -216,6 +218,7 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
         jurisdictions: words("jurisdictions"),
         flags: words("flags"),
         notes: list("notes").iter().filter_map(|item| reading.note(item)).collect(),
+        language: reading.read(&keys.optional("language"), "a language such as `es`", language),
         consents: list("consents").iter().filter_map(|item| reading.consent(item)).collect(),
         ..CustomerState::default()
     };
@@ -228,7 +231,7 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
                 continue;
             }
         };
-        let Some(value) = reading.value(&item, info.ty) else { continue };
+        let Some(value) = reading.value(&item, info) else { continue };
         if info.ty == FieldType::Phone {
             state.zones.extend(ZoneEvidence::of_phone(&value));
         }
@@ -271,11 +274,11 @@ impl Reading<'_> {
     }
 
     /// The value of a field as the store keeps it.
-    fn value(&self, item: &Item<'_, '_>, ty: FieldType) -> Option<String> {
+    fn value(&self, item: &Item<'_, '_>, info: &FieldInfo) -> Option<String> {
         let same = |holds: bool, text: &str| holds.then(|| text.to_owned());
         let month = |text: &str| same(text.len() == 7 && format!("{text}-01").parse::<Date>().is_ok(), text);
         let date = |text: &str| same(text.len() == 10 && text.parse::<Date>().is_ok(), text);
-        match ty {
+        match info.ty {
             FieldType::Phone => {
                 self.read(item, "a phone number such as `+13125550142`", |text| same(is_phone_number(text), text))
             }
@@ -288,7 +291,13 @@ impl Reading<'_> {
             FieldType::Count => {
                 self.read(item, "a whole number", |text| text.parse::<i64>().ok().map(|n| n.to_string()))
             }
-            FieldType::Text => self.read(item, "a text of at most 2000 bytes in one line", line),
+            FieldType::Text => match info.longest {
+                None => self.read(item, "a text of at most 2000 bytes in one line", line),
+                Some(longest) => {
+                    let wanted = format!("a text of at most {longest} characters in one line");
+                    self.read(item, &wanted, |text| line(text).filter(|text| text.chars().count() <= longest))
+                }
+            },
         }
     }
 
@@ -332,6 +341,10 @@ pub fn is_id(text: &str) -> bool {
 
 fn id(text: &str) -> Option<String> {
     is_id(text).then(|| text.to_owned())
+}
+
+fn language(text: &str) -> Option<String> {
+    is_language(text).then(|| text.to_owned())
 }
 
 fn word(text: &str) -> Option<String> {

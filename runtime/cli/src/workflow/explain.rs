@@ -27,6 +27,9 @@ fn print(explained: &Explained) {
     if explained.starts == OUTGOING_CALL {
         say!("It begins with a call that we place, where the contact rules permit it.");
     }
+    if let Some(first) = explained.languages.first() {
+        say!("Its texts are in {}; who speaks none of these gets them in {first}.", explained.languages.join(", "));
+    }
     for (number, step) in explained.steps.iter().enumerate() {
         say!("\n{}. {}", number + 1, step.id);
         for does in &step.does {

@@ -5,6 +5,7 @@
 
 mod branches;
 mod house;
+mod language;
 mod noted;
 mod outgoing;
 mod people;

@@ -169,25 +169,33 @@ fn texts(context: &Context<'_>, rule: &DisclosureRule, place: &str, findings: &m
             Kind::Disclose(_) => place == used.template.value,
             _ => false,
         };
-        let Some(template) = context.template(&used.template.value, used.medium).filter(|_| asked) else { continue };
-        if !rule.is_about(purpose_of(context, &step.kind)) {
+        if !asked || !rule.is_about(purpose_of(context, &step.kind)) {
             continue;
         }
-        let missing = lacks(rule, template);
-        if missing.is_empty() {
-            proved.push(format!("`{}` has them", template.name));
-            continue;
+        for template in context.texts(&used.template.value, used.medium) {
+            let (name, file) = (template.called(), &template.file);
+            let missing = lacks(rule, template);
+            if missing.is_empty() {
+                proved.push(format!("`{name}` has them"));
+                continue;
+            }
+            let message = format!("the text `{name}` of `{}` lacks {}", used.step, missing.join(" and "));
+            let refusal = refusal(rule, code::LACKS_WORDS, message).at(&Span::start_of(file));
+            findings.refuse(refusal.along(context.path_to(used.step)).help(format!("write it into `{file}`")));
         }
-        let message = format!("the text `{}` of `{}` lacks {}", template.name, used.step, missing.join(" and "));
-        let refusal = refusal(rule, code::LACKS_WORDS, message).at(&Span::start_of(&template.file));
-        findings.refuse(refusal.along(context.path_to(used.step)).help(format!("write it into `{}`", template.file)));
     }
     proved
 }
 
 /// What a text lacks, in words.
 fn lacks(rule: &DisclosureRule, template: &Template) -> Vec<String> {
-    let Demand::Holds { every, one_of, fields, .. } = &rule.then else { return Vec::new() };
+    let Demand::Holds { every, one_of, fields, languages, .. } = &rule.then else { return Vec::new() };
+    let (every, one_of) = match (template.language.as_str(), languages.get(&template.language)) {
+        ("", _) => (every, one_of),
+        (_, Some(phrases)) => (&phrases.every, &phrases.one_of),
+        (_, None) if every.is_empty() && one_of.is_empty() => (every, one_of),
+        (language, None) => return vec![format!("words that `{}` does not have in `{language}`", rule.id)],
+    };
     let absent = |phrase: &&String| !holds(&template.text, phrase);
     let mut missing: Vec<String> = every.iter().filter(absent).map(|phrase| format!("\"{phrase}\"")).collect();
     if !one_of.is_empty() && one_of.iter().all(|phrase| absent(&phrase)) {

@@ -7,17 +7,20 @@ use crate::dictionary::{Class, Source};
 use crate::plan::{Exit, Op};
 use crate::source::{Diagnostic, Span, Spanned, code, did_you_mean};
 use crate::syntax::{Choose, Kind, Step};
-use crate::template::{Encoding, Template, contains_card_number, segments};
+use crate::template::{Encoding, Template, contains_card_number, key, segments};
 
 /// The law behind the refusal of card data.
 pub(super) const CARD_CITE: &str = "PCI DSS 4.0.1 3.3.1, 3.4.1";
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for used in template_uses(context.workflow) {
-        match context.template(&used.template.value, used.medium) {
-            Some(template) => template_flow(context, &used, template, findings),
-            None => findings.refuse(missing_template(context, &used)),
+        for language in context.languages() {
+            match context.text(&used.template.value, used.medium, language) {
+                Some(template) => template_flow(context, &used, template, findings),
+                None => findings.refuse(missing_template(context, &used, language)),
+            }
         }
+        alike(context, &used, findings);
     }
     for step in context.workflow.every_step() {
         match &step.kind {
@@ -33,12 +36,31 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     unused_templates(context, findings);
 }
 
+/// A text says the same in each language: it names the same fields.
+fn alike(context: &Context<'_>, used: &TemplateUse<'_>, findings: &mut Findings) {
+    let Some(first) = context.template(&used.template.value, used.medium) else { return };
+    let lacks = |these: &Template, those: &Template| {
+        ticked(those.variables.iter().filter(|field| !these.variables.contains(field)).map(String::as_str))
+    };
+    for other in context.texts(&used.template.value, used.medium) {
+        let told = [("does not name", lacks(other, first)), ("also names", lacks(first, other))];
+        let told: Vec<String> =
+            told.into_iter().filter(|(_, fields)| !fields.is_empty()).map(|(how, f)| format!("{how} {f}")).collect();
+        if !told.is_empty() {
+            let message =
+                format!("`{}` says something else than `{}`: it {}", other.called(), first.name, told.join(" and "));
+            let refusal = Diagnostic::new(code::MISPLACED_VARIABLE, message).at(&Span::start_of(&other.file));
+            findings.refuse(refusal.along(context.path_to(used.step)).help("name the same fields in each language"));
+        }
+    }
+}
+
 /// A template may only name what its medium may carry, and only where the value exists.
 fn template_flow(context: &Context<'_>, used: &TemplateUse<'_>, template: &Template, findings: &mut Findings) {
     let before = findings.refusals.len();
     let mut classes: Vec<String> = Vec::new();
     if contains_card_number(&template.text) {
-        let message = format!("the template `{}` has a card number in its text", template.name);
+        let message = format!("the template `{}` has a card number in its text", template.called());
         let refusal = Diagnostic::new(code::CARD_DATA, message).at(&Span::start_of(&template.file)).cite(CARD_CITE);
         findings.refuse(refusal.along(context.path_to(used.step)).help("take the number out"));
     }
@@ -57,7 +79,7 @@ fn template_flow(context: &Context<'_>, used: &TemplateUse<'_>, template: &Templ
         }
     }
     if findings.refusals.len() == before {
-        let claim = format!("`{}` puts into `{}` only what {} may carry", used.step, template.name, a(used.medium));
+        let claim = format!("`{}` puts into `{}` only what {} may carry", used.step, template.called(), a(used.medium));
         let because = if classes.is_empty() {
             "it names no field".to_owned()
         } else {
@@ -68,7 +90,7 @@ fn template_flow(context: &Context<'_>, used: &TemplateUse<'_>, template: &Templ
     if used.medium == super::MESSAGE && segments(&template.text).encoding == Encoding::Ucs2 {
         let message = format!(
             "`{}` has a character that no plain SMS has: each part holds 70 characters, not 160",
-            template.name
+            template.called()
         );
         let warning = Diagnostic::new(code::COSTLY_TEXT, message).at(&Span::start_of(&template.file));
         findings.warnings.push(warning.help("use straight quotes and plain dashes"));
@@ -210,9 +232,14 @@ fn misplaced(context: &Context<'_>, used: &TemplateUse<'_>, variable: &str) -> O
     (!fits).then(|| refusal().along(unpaid.filter(|_| place.contains("after")).unwrap_or_default()))
 }
 
-fn missing_template(context: &Context<'_>, used: &TemplateUse<'_>) -> Diagnostic {
+fn missing_template(context: &Context<'_>, used: &TemplateUse<'_>, language: &str) -> Diagnostic {
     let name = &used.template.value;
-    let file = format!("workflows/{}/templates/{name}.{}.txt", context.folder, used.medium);
+    let file = format!("workflows/{}/templates/{}.txt", context.folder, key(name, used.medium, language));
+    if !language.is_empty() {
+        let message = format!("there is no template `{name}` for {} in `{language}`", a(used.medium));
+        let refusal = Diagnostic::new(code::MISSING_FILE, message).at(&used.template.span);
+        return refusal.help(format!("write it: `{file}`, or take `{language}` out of `languages:`"));
+    }
     let known = context.templates.values().filter(|template| template.medium == used.medium).map(|t| t.name.as_str());
     let help = did_you_mean(name, known).filter(|help| help.starts_with("did"));
     Diagnostic::new(code::MISSING_FILE, format!("there is no template `{name}` for {}", a(used.medium)))
@@ -224,9 +251,15 @@ fn unused_templates(context: &Context<'_>, findings: &mut Findings) {
     let used = super::templates_used(context.workflow);
     for (key, template) in context.templates {
         if !used.contains(key) {
-            let message = format!("no step uses the template `{}` for {}", template.name, a(&template.medium));
+            let message = format!("no step uses the template `{}` for {}", template.called(), a(&template.medium));
             let warning = Diagnostic::new(code::UNUSED, message).at(&Span::start_of(&template.file));
-            findings.warnings.push(warning.help("remove the file, or name it in a step"));
+            let help = match template.language.as_str() {
+                "" => "remove the file, or name it in a step".to_owned(),
+                language => {
+                    format!("remove the file, or name it in a step and `{language}` in `languages:`, not first")
+                }
+            };
+            findings.warnings.push(warning.help(help));
         }
     }
 }

@@ -163,6 +163,7 @@ mod tests {
             title: "<t>".into(),
             purpose: "p".into(),
             starts: "call".into(),
+            languages: Vec::new(),
             steps,
             reaches: Vec::new(),
         };

@@ -23,7 +23,17 @@ fn plan(first_leads_to: &str) -> Plan {
     ];
     let text = String::new;
     let (uses, templates) = (BTreeMap::new(), BTreeMap::new());
-    Plan { workflow: text(), title: text(), purpose: text(), starts: text(), digest: text(), uses, nodes, templates }
+    Plan {
+        workflow: text(),
+        title: text(),
+        purpose: text(),
+        starts: text(),
+        digest: text(),
+        uses,
+        nodes,
+        templates,
+        languages: Vec::new(),
+    }
 }
 
 fn way(steps: &[(&str, &str)]) -> Vec<(String, String)> {

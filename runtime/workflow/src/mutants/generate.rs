@@ -38,7 +38,7 @@ pub fn mutants(
     let vocabulary = Vocabulary {
         fields: unique(&mut dictionary.fields.keys()),
         steps: unique(&mut plan.nodes.iter().map(|node| &node.step)),
-        templates: unique(&mut plan.templates.keys()),
+        templates: unique(&mut plan.templates.values().map(|template| &template.name)),
         uses: unique(&mut plan.uses.keys()),
         installed: unique(&mut connectors.keys()),
     };
@@ -205,7 +205,7 @@ fn spoilt_templates(
             let Some(text) = files.get_mut(path) else { continue };
             *text = text.replacen(gone, "", 1);
             let (place, change) =
-                (Span::start_of(&template.file), format!("`{}` does not say `{gone}`", template.name));
+                (Span::start_of(&template.file), format!("`{}` does not say `{gone}`", template.called()));
             mutants.push(Mutant { kind: "shorten a template", place, change, files, connectors: connectors.clone() });
         }
         let named = words.fields.iter().filter(|field| !template.variables.contains(field) && !field.contains('-'));
@@ -214,7 +214,8 @@ fn spoilt_templates(
             let mut files = files.clone();
             let Some(text) = files.get_mut(path) else { continue };
             *text = format!("{} {more}\n", text.trim_end());
-            let (place, change) = (Span::start_of(&template.file), format!("`{}` also says `{more}`", template.name));
+            let (place, change) =
+                (Span::start_of(&template.file), format!("`{}` also says `{more}`", template.called()));
             let connectors = connectors.clone();
             mutants.push(Mutant { kind: "widen a template", place, change, files, connectors });
         }

@@ -110,12 +110,13 @@ impl Judge<'_> {
         self.sources.dictionary.fields.get(path).map(|info| info.class)
     }
 
-    fn message(&self, name: &str) -> Option<&Template> {
-        self.sources.templates.values().find(|template| template.name == name && template.medium != "page")
+    /// A message in every language that it is there in.
+    fn messages(&self, name: &str) -> Vec<&Template> {
+        self.sources.templates.values().filter(|template| template.name == name && template.medium == "sms").collect()
     }
 
-    fn page(&self, name: &str) -> Option<&Template> {
-        self.sources.templates.values().find(|template| template.name == name && template.medium == "page")
+    fn pages(&self, name: &str) -> Vec<&Template> {
+        self.sources.templates.values().filter(|template| template.name == name && template.medium == "page").collect()
     }
 
     fn facts(&self, own: &str) -> Option<&ConnectorFacts> {
@@ -135,13 +136,10 @@ impl Judge<'_> {
                 let code = *carries == Carries::Code;
                 self.break_if((purpose == IDENTITY) != code, CONTACT);
                 self.hands(connector, ConnectorKind::Channel, "send", &[to, "message.text"], purpose);
-                let Some(template) = self.message(template) else {
-                    self.broken.insert(ORDER);
-                    return;
-                };
-                let (medium, text, variables) =
-                    (template.medium.clone(), template.text.clone(), template.variables.clone());
-                self.travels(&medium, &variables);
+                let texts = self.messages(template);
+                let (text, variables) = (joined(&texts), named(&texts));
+                self.break_if(texts.is_empty(), ORDER);
+                self.travels("sms", &variables);
                 self.break_if(has_card_number(&text), CARD);
                 let linked = matches!(carries, Carries::Link { .. });
                 self.break_if(variables.iter().any(|v| v == "challenge.code") && !code, ORDER);
@@ -158,11 +156,9 @@ impl Judge<'_> {
                 self.money(total);
             }
             Op::Card { authorization, .. } => {
-                let Some(template) = self.page(authorization) else {
-                    self.broken.insert(ORDER);
-                    return;
-                };
-                let (text, variables) = (template.text.clone(), template.variables.clone());
+                let texts = self.pages(authorization);
+                let (text, variables) = (joined(&texts), named(&texts));
+                self.break_if(texts.is_empty(), ORDER);
                 self.travels("page", &variables);
                 self.break_if(has_card_number(&text), CARD);
                 let elsewhere = ["challenge.code", "payment.link", "payment.reference", "card.last4"];
@@ -308,14 +304,13 @@ impl Judge<'_> {
 
     /// The fields that a node names, those of its text with them.
     fn names(&self, node: &Node) -> Vec<String> {
-        let text = |template: Option<&Template>| template.map(|t| t.variables.clone()).unwrap_or_default();
         match &node.op {
             Op::Check { subject, .. } => vec![subject.clone()],
-            Op::Send { to, template, .. } => text(self.message(template)).into_iter().chain([to.clone()]).collect(),
+            Op::Send { to, template, .. } => named(&self.messages(template)).into_iter().chain([to.clone()]).collect(),
             Op::Disclose { fields, .. } => fields.clone(),
             Op::Offer { total, .. } | Op::Charge { amount: Amount::Field(total), .. } => vec![total.clone()],
             Op::Debit { amount: Amount::Field(total), .. } => vec![total.clone()],
-            Op::Card { authorization, .. } => text(self.page(authorization)),
+            Op::Card { authorization, .. } => named(&self.pages(authorization)),
             Op::Call { with, .. } => with.iter().map(|(_, path)| path.clone()).collect(),
             Op::When { condition } => condition.reads.iter().cloned().collect(),
             _ => Vec::new(),
@@ -393,9 +388,7 @@ impl Judge<'_> {
                 self.break_if(state.page || state.gone, CONVERSATION);
             }
             Op::Card { authorization, amount } => {
-                if let Some(variables) = self.page(authorization).map(|template| template.variables.clone()) {
-                    self.shown(&variables, state);
-                }
+                self.shown(&named(&self.pages(authorization)), state);
                 amount.iter().for_each(|amount| self.agreed(amount, state));
             }
             Op::Validate { .. } => {
@@ -412,7 +405,7 @@ impl Judge<'_> {
             Op::Open => self.break_if(!state.links.contains_key(&node.step), ORDER),
             Op::Answer { .. } => self.break_if(state.code.is_none(), ORDER),
             Op::Send { template, carries, .. } => {
-                let variables = self.message(template).map(|template| template.variables.clone()).unwrap_or_default();
+                let variables = named(&self.messages(template));
                 let after_payment = |v: &String| v.starts_with("payment.") && v != "payment.link";
                 self.break_if(variables.iter().any(after_payment) && state.paid.is_empty(), ORDER);
                 let seen_card = !state.paid.is_empty() || state.kept;
@@ -462,28 +455,40 @@ impl Judge<'_> {
         let sources = self.sources;
         let own = &sources.workflow.purpose.value;
         for node in self.nodes {
-            let (template, places, purpose) = match &node.op {
+            let (texts, places, purpose) = match &node.op {
                 Op::Disclose { words: Some(words), over, .. } => {
-                    (sources.templates.get(&format!("{words}.{over}")), vec![words.as_str()], own)
+                    let said = sources.templates.values().filter(|t| t.name == *words && t.medium == *over);
+                    (said.collect(), vec![words.as_str()], own)
                 }
-                Op::Send { template, carries: Carries::Code, .. } => (self.message(template), vec!["message"], own),
-                Op::Send { template, purpose, .. } => (self.message(template), vec!["message", "communicate"], purpose),
+                Op::Send { template, carries: Carries::Code, .. } => (self.messages(template), vec!["message"], own),
+                Op::Send { template, purpose, .. } => {
+                    (self.messages(template), vec!["message", "communicate"], purpose)
+                }
                 _ => continue,
             };
             // A text that is not there is another matter.
-            let Some(template) = template else { continue };
-            let text = template.text.to_lowercase().replace('\n', " ");
-            let has = |phrase: &String| text.contains(&phrase.to_lowercase());
-            let lacks = sources.disclosures.rules.iter().any(|rule| match &rule.then {
-                Demand::Holds { place, every, one_of, fields } => {
-                    let asked = places.contains(&place.as_str()) && rule.purposes.contains(purpose);
-                    let named = fields.iter().all(|field| template.variables.contains(field));
-                    asked && !(every.iter().all(has) && (one_of.is_empty() || one_of.iter().any(has)) && named)
-                }
-                _ => false,
-            });
+            let lacks = texts.into_iter().any(|template| self.lacks(template, &places, purpose));
             self.break_if(lacks, DISCLOSURE);
         }
+    }
+
+    /// Whether a text in these places lacks words of its language that a rule wants there.
+    fn lacks(&self, template: &Template, places: &[&str], purpose: &String) -> bool {
+        let text = template.text.to_lowercase().replace('\n', " ");
+        let has = |phrase: &String| text.contains(&phrase.to_lowercase());
+        self.sources.disclosures.rules.iter().any(|rule| match &rule.then {
+            Demand::Holds { place, every, one_of, fields, languages } => {
+                let asked = places.contains(&place.as_str()) && rule.purposes.contains(purpose);
+                let fields_named = fields.iter().all(|field| template.variables.contains(field));
+                let said = match languages.get(&template.language) {
+                    Some(own) => own.every.iter().all(has) && (own.one_of.is_empty() || own.one_of.iter().any(has)),
+                    None if !template.language.is_empty() => every.is_empty() && one_of.is_empty(),
+                    None => every.iter().all(has) && (one_of.is_empty() || one_of.iter().any(has)),
+                };
+                asked && !(said && fields_named)
+            }
+            _ => false,
+        })
     }
 
     fn agreed(&mut self, amount: &Amount, state: &State) {
@@ -501,6 +506,17 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// The fields that any of these texts names.
+fn named(texts: &[&Template]) -> Vec<String> {
+    let all: BTreeSet<&String> = texts.iter().flat_map(|text| &text.variables).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// All of these texts, as one.
+fn joined(texts: &[&Template]) -> String {
+    texts.iter().map(|text| text.text.as_str()).collect::<Vec<_>>().join("\n")
 }
 
 /// Thirteen or more digits in a row, spaces aside, are taken for a card number.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{MAY, MUST, count, duration, field, level, list, map, name, names_to, one_key, text, words};
-use crate::syntax::{CALL_CLASSES, CHANNELS, MAX_AT_ONCE, MAX_PAYMENTS, MAX_TRIES};
+use super::{MAY, MUST, count, duration, field, level, list, map, matching, name, names_to, one_key, text, words};
+use crate::syntax::{CALL_CLASSES, CHANNELS, MAX_AT_ONCE, MAX_PAYMENTS, MAX_TRIES, MOST_PARTS};
 
 pub fn workflow() -> Value {
     let mut schema = map(
@@ -22,6 +22,14 @@ pub fn workflow() -> Value {
                 words(
                     "How it begins; an `outgoing-call` is placed where the contact rules permit it.",
                     &["call", "outgoing-call", "sms"],
+                ),
+            ),
+            (
+                "languages",
+                MAY,
+                list(
+                    "The languages of its texts, the first for whoever speaks none of them: `receipt.sms.txt` is in the first, `receipt.sms.es.txt` in Spanish.",
+                    matching("Two letters.", "^[a-z]{2}$", "es"),
                 ),
             ),
             ("uses", MUST, names_to("Own names for installed connectors.", name("The connector.", "brightline-sms"))),
@@ -152,6 +160,11 @@ fn communicate() -> Value {
             ("template", MUST, name("The message.", "payment-link")),
             ("purpose", MAY, name("Its purpose, where it is not the workflow's.", "billing")),
             ("link", MAY, link),
+            (
+                "parts",
+                MAY,
+                count("The most parts that the SMS may be sent in; 2 where nothing stands here.", MOST_PARTS),
+            ),
         ],
     )
 }

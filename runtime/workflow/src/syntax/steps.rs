@@ -4,7 +4,7 @@
 use super::{
     Approve, Ask, CALL_CLASSES, CHANNELS, Call, Capture, Choose, Communicate, Debit, Disclose, ForEach, Kind, Link,
     MAX_ANSWERS, MAX_AT_ONCE, MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES,
-    MAX_WAIT, MAX_WAYS, MAX_WITH, Notice, Offer, OnPage, Parallel, Pay, Record, Step, Verify, Wait, When,
+    MAX_WAIT, MAX_WAYS, MAX_WITH, MOST_PARTS, Notice, Offer, OnPage, Parallel, Pay, Record, Step, Verify, Wait, When,
 };
 use crate::dictionary::{Level, word};
 use crate::plan::{Every, Noted, Word};
@@ -286,7 +286,7 @@ fn offer(body: &Item<'_, '_>) -> Option<Step> {
 }
 
 fn communicate(body: &Item<'_, '_>) -> Option<Step> {
-    let keys = body.map(&["id", "over", "to", "template", "purpose", "link"]);
+    let keys = body.map(&["id", "over", "to", "template", "purpose", "link", "parts"]);
     let id = name(&keys.required("id"));
     let over = name(&keys.required("over"));
     let to = keys.required("to").text();
@@ -302,7 +302,9 @@ fn communicate(body: &Item<'_, '_>) -> Option<Step> {
         Some(link) => Some(link?),
         None => None,
     };
-    let kind = Communicate { over: over?, to: to?, template: template?, purpose, link };
+    let parts = keys.optional("parts");
+    let parts = if parts.is_given() { Some(parts.count(1..=MOST_PARTS)?) } else { None };
+    let kind = Communicate { over: over?, to: to?, template: template?, purpose, link, parts };
     Some(Step { id: id?, kind: Kind::Communicate(kind) })
 }
 

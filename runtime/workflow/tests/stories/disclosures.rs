@@ -105,6 +105,34 @@ fn each_text_says_how_to_opt_out_and_who_it_is_from() {
 }
 
 #[test]
+fn what_the_law_wants_in_a_text_is_wanted_in_its_language() {
+    let mut files = files();
+    let workflow = files.get_mut(WORKFLOW).unwrap();
+    *workflow = workflow.replace("starts: call\n", "starts: call\nlanguages: [en, es]\n");
+    let texts: Vec<(String, String)> = files.iter().filter(|(path, _)| path.ends_with(".txt")).map(own).collect();
+    for (path, text) in texts {
+        files.insert(path.replace(".txt", ".es.txt"), text.replace("Reply STOP", "Responda STOP"));
+    }
+    let found = check(&files).unwrap_err();
+    assert!(found.contains("lacks words that `regf.opt-out-notice` does not have in `es`"), "{found}");
+    let rules = files.get_mut(DISCLOSURES).unwrap();
+    *rules = rules.replace(
+        " }\n\n  - id: regf.collector",
+        ", languages: { es: { one-of: [responda stop] } } }\n\n  - id: regf.collector",
+    );
+    let found = check(&files).unwrap_err();
+    assert!(!found.contains("regf.opt-out-notice") && found.contains("regf.collector"), "{found}");
+    let text = files.get_mut(&format!("{NAME}/templates/code.sms.es.txt")).unwrap();
+    *text = text.replace("Responda STOP", "Conteste STOP");
+    let found = check(&files).unwrap_err();
+    assert!(found.contains("the text `code.es` of `right-party` lacks \"responda stop\""), "{found}");
+}
+
+fn own((path, text): (&String, &String)) -> (String, String) {
+    (path.clone(), text.clone())
+}
+
+#[test]
 fn the_notice_names_the_creditor() {
     let found = refused(&format!("{NAME}/templates/validation-notice.call.txt"), "{{ debt.creditor }}", "us");
     assert!(found.contains("W139") && found.contains("the field `debt.creditor`"), "{found}");

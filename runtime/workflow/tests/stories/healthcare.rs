@@ -120,6 +120,15 @@ fn this_is_proved_of_the_shipped_workflow() {
         `first-payment` says how its money is given back
           plan.undo (design: one step, as it flows)
           by no workflow: a refund is decided by a person, never by a workflow
+        `identity` is sent in 2 parts at most
+          plan.parts (3GPP TS 23.038, 23.040)
+          `code` takes 1 part, 2 where a value has a letter that no plain SMS has
+        `invitation` is sent in 2 parts at most
+          plan.parts (3GPP TS 23.038, 23.040)
+          `payment-link` takes 1 to 2 parts, 4 where a value has a letter that no plain SMS has
+        `receipt` is sent in 2 parts at most
+          plan.parts (3GPP TS 23.038, 23.040)
+          `receipt` takes 1 to 2 parts, 4 where a value has a letter that no plain SMS has
         `identity` proves L2
           assurance.methods.code (45 CFR 164.514(h), NIST SP 800-63B-4)
           a one-time code goes to `patient.mobile` after `sim` was asked about it
@@ -159,6 +168,7 @@ fn unused_things_and_costly_texts_are_worth_a_word() {
     files.insert("healthcare-balance/templates/old.sms.txt".to_owned(), "Hello".to_owned());
     let text = files.get_mut(crate::house::WORKFLOW).unwrap();
     *text = text.replace("  sim: brightline-sim\n", "  sim: brightline-sim\n  spare: brightline-sms\n");
+    *text = text.replace("      template: receipt", "      template: receipt\n      parts: 4");
     insta::assert_snapshot!(crate::house::told(&check(&files).unwrap().warnings), @r"
         W141 workflows/healthcare-balance/templates/receipt.sms.txt:1:1: `receipt` has a character that no plain SMS has: each part holds 70 characters, not 160
           help: use straight quotes and plain dashes

@@ -8,6 +8,7 @@ mod disclosures;
 mod healthcare;
 mod hostile;
 mod house;
+mod languages;
 mod people;
 mod refusals;
 mod schema;

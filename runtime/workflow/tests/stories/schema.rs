@@ -112,6 +112,7 @@ fn matches(pattern: &str, text: &str) -> bool {
         "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" => text.len() == 10 && text.split('-').count() == 3,
         "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}$" => text.len() == 16 && text.split(':').count() == 2,
         "^[A-Z0-9]+(-[A-Z0-9]+)*$" => text.split('-').all(place),
+        "^[a-z]{2}$" => selvedge_workflow::template::is_language(text),
         other => panic!("the pattern `{other}` is new"),
     }
 }

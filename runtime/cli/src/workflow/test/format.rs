@@ -35,6 +35,7 @@ use selvedge_workflow::ConnectorKind;
 use selvedge_workflow::dictionary::{FieldType, Source};
 use selvedge_workflow::plan::OUTGOING_CALL;
 use selvedge_workflow::source::{DAY, Diagnostic, Document, Fields, Item, Reader, Span, Spanned, code, did_you_mean};
+use selvedge_workflow::template::is_language;
 
 use super::super::rehearsal::{Cast, Reply};
 
@@ -188,6 +189,8 @@ struct Given {
     jurisdictions: Option<Vec<String>>,
     consents: Option<Vec<Written>>,
     flags: Option<Vec<String>>,
+    /// The language that the customer wants.
+    language: Option<String>,
     /// What was noted, and how long before the story.
     notes: Option<Vec<(String, i64)>>,
     vendors: BTreeMap<String, Vec<Reply>>,
@@ -218,6 +221,7 @@ impl Given {
             jurisdictions: self.jurisdictions.clone().or_else(|| shared.jurisdictions.clone()),
             consents: self.consents.clone().or_else(|| shared.consents.clone()),
             flags: self.flags.clone().or_else(|| shared.flags.clone()),
+            language: self.language.clone().or_else(|| shared.language.clone()),
             notes: self.notes.clone().or_else(|| shared.notes.clone()),
             vendors: vendors.collect(),
         }
@@ -237,6 +241,7 @@ impl Given {
             zones: self.zones.clone().unwrap_or_default(),
             jurisdictions: self.jurisdictions.clone().unwrap_or_default(),
             flags: self.flags.clone().unwrap_or_default(),
+            language: self.language.clone(),
             notes: self
                 .notes
                 .iter()
@@ -285,7 +290,7 @@ impl Reading<'_> {
     }
 
     fn customer(&self, item: &Item<'_, '_>) -> Given {
-        let keys = item.map(&["fields", "zones", "jurisdictions", "consents", "flags", "notes"]);
+        let keys = item.map(&["fields", "zones", "jurisdictions", "consents", "flags", "language", "notes"]);
         let texts = |key: &str| {
             let item = keys.optional(key);
             item.is_given().then(|| item.texts().into_iter().map(|text| text.value).collect::<Vec<_>>())
@@ -299,6 +304,7 @@ impl Reading<'_> {
             fields: self.fields(&keys.optional("fields"), Source::Customer),
             zones,
             jurisdictions: texts("jurisdictions"),
+            language: keys.optional("language").parsed("two letters such as `es`", language).map(|read| read.value),
             consents,
             flags: texts("flags"),
             notes: list(&keys, "notes", note).map(|notes| notes.value),
@@ -465,6 +471,10 @@ fn words_of(source: Source) -> &'static str {
         Source::Sender => "sender",
         Source::Host => "host",
     }
+}
+
+fn language(text: &str) -> Option<String> {
+    is_language(text).then(|| text.to_owned())
 }
 
 fn consent(item: &Item<'_, '_>) -> Option<Written> {
