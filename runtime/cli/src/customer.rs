@@ -1,5 +1,6 @@
 //! `selvedge customer import`: customers out of a file into a node's store, beside the node that may run. The file is
-//! read twice: only when every line of it is good, anything is kept.
+//! read twice: only when every line of it is good, anything is kept. `selvedge customer unflag` takes one flag off one
+//! customer, with a reason.
 //!
 //! A CSV has a row of names: `customer`, fields of `workflows/fields.yaml`, `zones`, `jurisdictions`, `flags`, and for
 //! consents `consent.<purpose>.<channel>` with the time at which it was given, `consent.words` and `consent.act`. A file
@@ -35,8 +36,8 @@ const FIELDS: &str = "fields.yaml";
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Import customers from a CSV file or from JSON lines. What is known of a customer's consent is added to, all else
-    /// is replaced; importing the same file again changes nothing.
+    /// Import customers from a CSV file or from JSON lines. What is known of a customer's consent and flags is added to,
+    /// all else is replaced; importing the same file again changes nothing.
     Import {
         /// `….csv`, or `….jsonl` with one customer a line.
         file: PathBuf,
@@ -46,10 +47,31 @@ pub enum Command {
         #[command(flatten)]
         by: By,
     },
+    /// Take a flag such as `dispute` off a customer. Who did it and why stands in the record of access.
+    Unflag {
+        /// The customer's id.
+        customer: String,
+        /// The flag.
+        flag: String,
+        /// Why, for the record.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        by: By,
+    },
 }
 
 pub async fn run(command: Command) -> miette::Result<ExitCode> {
-    let Command::Import { file, check, by } = command;
+    let (file, check, by) = match command {
+        Command::Import { file, check, by } => (file, check, by),
+        Command::Unflag { customer, flag, reason, by } => {
+            let Beside { engine, tenant, .. } = by.asked.open().await?;
+            engine.unflag(&tenant, &customer, &flag, &reason, &by.who()).await?;
+            let told = serde_json::json!({ "customer": customer, "unflagged": flag });
+            say_done(by.asked.json, &told, &format!("`{flag}` is no longer on file of {customer}"));
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let customers = examine(&file, &dictionary()?)?;
     if !check {
         // Only now: a bad file does not even open the store.

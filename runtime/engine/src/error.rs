@@ -362,6 +362,15 @@ pub enum EngineError {
         /// The switch that is set.
         switch: String,
     },
+    /// A flag that is not on file of the customer.
+    #[error("`{flag}` is not on file of the customer `{customer}`")]
+    #[diagnostic(code(E516), help("nothing was changed; look for a slip in the name, or somebody was quicker"))]
+    NoSuchFlag {
+        /// The customer's id.
+        customer: String,
+        /// The flag.
+        flag: String,
+    },
     /// No such switch, or one that was lifted before.
     #[error("there is no switch `{switch}` to lift")]
     #[diagnostic(code(E514), help("`selvedge kill list` shows the switches that are set"))]

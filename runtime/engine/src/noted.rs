@@ -1,19 +1,24 @@
 //! What a workflow writes down about a customer: flags, notes, consents and conversations. It is in the record and, in the
-//! same transaction, in what is on file of the customer, so that every contact decision after it sees it.
+//! same transaction, in what is on file of the customer, so that every contact decision after it sees it. A flag holds
+//! until a person takes it off, with a reason.
 
 use selvedge_policy::{Consent, Contacted, CustomerState, Given, Note, Past};
 use selvedge_workflow::plan::{Node, Noted, Op, Word};
+use serde_json::json;
 
 use crate::decide;
 use crate::definition::Definition;
 use crate::engine::Engine;
-use crate::error::EngineError;
+use crate::error::{EngineError, StoreError};
 use crate::ports::Micros;
 use crate::signal::Who;
+use crate::switches::a_reason;
 use crate::turn::Turn;
 
 /// By which act a consent is given or taken away where a workflow writes it down.
 const ACT: &str = "workflow";
+/// How often another writer may be quicker.
+const MAX_TRIES: u32 = 5;
 
 impl Engine {
     /// Writes down what a node says. A state that changed meanwhile overtakes it, and it is written down on the new one.
@@ -42,6 +47,43 @@ impl Engine {
         }
         turn.add_all(&Who::host(), now, decide::noted(&definition.plan, node))?;
         self.flush(turn).await?;
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Takes a flag off a customer. That somebody did, and why, stands in the record of access before it is gone.
+    ///
+    /// Errors: E503 where there is no such customer, E511 without a reason, E516 without such a flag, or the store's.
+    pub async fn unflag(
+        &self,
+        tenant: &str,
+        customer: &str,
+        flag: &str,
+        reason: &str,
+        who: &Who,
+    ) -> Result<(), EngineError> {
+        let data = json!({ "customer": customer, "flag": flag, "reason": a_reason(reason)? });
+        let mut noted = false;
+        for attempt in 1.. {
+            let (mut state, version) = self.inner.values.customer(tenant, customer).await?;
+            let missing = || EngineError::NoSuchField { customer: customer.into(), field: "record".into() };
+            let version = version.ok_or_else(missing)?;
+            let before = state.flags.len();
+            state.flags.retain(|known| known != flag);
+            if state.flags.len() == before {
+                return Err(EngineError::NoSuchFlag { customer: customer.into(), flag: flag.into() });
+            }
+            if !noted {
+                self.note(tenant, who, "customers.unflagged", data.clone()).await?;
+                noted = true;
+            }
+            let state = crate::values::to_json(&state)?;
+            match self.store().put_customer(tenant, customer, Some(version), &state, &[]).await {
+                Err(StoreError::Overtaken { .. }) if attempt < MAX_TRIES => {}
+                other => return Ok(other?),
+            }
+        }
         Ok(())
     }
 }

@@ -64,6 +64,14 @@ pub enum ScheduleFact {
     },
 }
 
+impl ScheduleFact {
+    /// What an event of a schedule's record says.
+    pub fn of(event: &Event) -> Result<ScheduleFact, EngineError> {
+        serde_json::from_value(serde_json::json!({ "type": event.kind, "data": event.data }))
+            .map_err(|e| EngineError::Broken { what: format!("event `{}` cannot be read: {e}", event.kind) })
+    }
+}
+
 /// Where a schedule is: what its last event says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Standing {
@@ -122,10 +130,7 @@ impl Engine {
         let Some(last) = self.store().last(&record_of(tenant, name)).await? else { return Ok(None) };
         let event = Event::parse(&last.canonical)?;
         let by = event.function.as_ref().map_or(event.actor.clone(), |f| format!("{} ({f})", event.actor));
-        let read = serde_json::from_value(serde_json::json!({ "type": event.kind, "data": event.data }));
-        let fact =
-            read.map_err(|e| EngineError::Broken { what: format!("an event of a schedule cannot be read: {e}") })?;
-        let (upto, paused, campaigns) = match fact {
+        let (upto, paused, campaigns) = match ScheduleFact::of(&event)? {
             ScheduleFact::Began { upto } | ScheduleFact::Resumed { upto, .. } => (upto, None, Vec::new()),
             ScheduleFact::Fired { upto, campaigns, .. } => (upto, None, campaigns),
             ScheduleFact::Paused { upto, reason } => (upto, Some((by, reason)), Vec::new()),

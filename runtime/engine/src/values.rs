@@ -376,9 +376,9 @@ fn lists(
     Ok(counts)
 }
 
-/// An import adds to what was ever said about consent and takes nothing of it back: an opt-out outlives it, and so does
-/// the method on file, which comes from the customer alone. What it is silent about stays, and so does a risk that was
-/// found here.
+/// An import adds to what was ever said about consent, to flags and to notes, and takes nothing of them back: an opt-out
+/// and a dispute outlive it, and so does the method on file, which comes from the customer alone. What else it is silent
+/// about stays, and so does a risk that was found here.
 fn with_what_was_said(mut imported: CustomerState, before: CustomerState) -> CustomerState {
     fn or_before<T>(imported: &mut Vec<T>, before: Vec<T>) {
         if imported.is_empty() {
@@ -387,18 +387,22 @@ fn with_what_was_said(mut imported: CustomerState, before: CustomerState) -> Cus
     }
     or_before(&mut imported.zones, before.zones);
     or_before(&mut imported.jurisdictions, before.jurisdictions);
-    or_before(&mut imported.flags, before.flags);
+    for flag in before.flags {
+        if !imported.flags.contains(&flag) {
+            imported.flags.push(flag);
+        }
+    }
+    for note in before.notes {
+        if !imported.notes.iter().any(|newer| newer.what == note.what && newer.at >= note.at) {
+            imported.notes.push(note);
+        }
+    }
     imported.convenient = imported.convenient.or(before.convenient);
     imported.method = before.method;
     imported.language = imported.language.or(before.language);
     for consent in before.consents {
         if !imported.consents.contains(&consent) {
             imported.consents.push(consent);
-        }
-    }
-    for note in before.notes {
-        if !imported.notes.contains(&note) {
-            imported.notes.push(note);
         }
     }
     imported.risks = before.risks;

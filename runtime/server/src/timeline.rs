@@ -1,13 +1,13 @@
 //! The record in words: one line per event, the same on the console and on a terminal. No customer's value can
 //! stand here, because none stands in an event.
 
+mod beside;
 mod switches;
 
 use selvedge_engine::Fact;
 use selvedge_engine::fact::{Commitment, Items, Means, Moment, Noted, Revoked, Text, Word};
 use selvedge_engine::ports::{Access, Finding, Micros, Refusal, ReportStatus};
 use selvedge_engine::run::step_of;
-use selvedge_engine::switches::SwitchFact;
 use selvedge_policy::{DEBIT, Decision, Reason, Verdict};
 use selvedge_record::{Event, time};
 use serde::Serialize;
@@ -45,10 +45,7 @@ pub struct Line {
 pub fn in_words(event: &Event) -> Line {
     let said = match Fact::from_kind_and_data(&event.kind, event.data.clone()) {
         Ok(fact) => say(&fact),
-        Err(_) => match SwitchFact::of(event) {
-            Ok(fact) => switches::say(&fact),
-            Err(_) => Said::plain(event.kind.clone()),
-        },
+        Err(_) => beside::say(event),
     };
     Line { time: moment(event.time), who: who(&event.actor), what: said.what, detail: said.detail, tone: said.tone }
 }

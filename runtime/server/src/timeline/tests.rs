@@ -514,3 +514,50 @@ fn a_move_and_the_record_of_switches_read_so() {
     Good [sam] kill-2 lifted | mended
     ");
 }
+
+#[test]
+fn what_happened_beside_the_interactions_reads_so() {
+    let refused = json!({"action": "export", "interaction": "int_1", "decision": {"verdict": {"kind": "deny"}, "reasons": [{"rule": "r", "cite": "", "verdict": {"kind": "deny"}, "facts": {}, "says": "no policy lets a supervisor export"}]}});
+    let told = events(vec![
+        (
+            "person:ann",
+            "campaign.started",
+            json!({"workflow": "utility-past-due", "channel": "campaign", "per_minute": 30, "at_once": 5, "customers": "bill.due < '2026-11-01'"}),
+        ),
+        ("host", "campaign.listed", json!({"asked": 100, "listed": 7, "reads": ["bill.due"]})),
+        ("person:ann", "campaign.paused", json!({"reason": "look first"})),
+        ("host", "campaign.finished", json!({"done": 5, "refused": 1, "failed": 1})),
+        ("host", "schedule.fired", json!({"upto": START, "campaigns": ["morning.1"], "missed": 2, "overlapped": 0})),
+        ("person:ann", "schedule.resumed", json!({"upto": START, "reason": "mended"})),
+        ("person:ugo", "access.refused", refused),
+        ("person:eve", "record.exported", json!({"interaction": "int_1", "opened": ["PII"]})),
+        ("operator:sam", "customers.imported", json!({"customers": 3})),
+        (
+            "operator:sam",
+            "customers.unflagged",
+            json!({"customer": "c_1", "flag": "dispute", "reason": "settled in writing"}),
+        ),
+        (
+            "operator:sam",
+            "staff.signed-in",
+            json!({"session": "s_1", "person": "maria", "function": "billing-agent", "device": "desk", "expires": "2026-11-24T18:00:00Z"}),
+        ),
+        ("person:ann", "hold.set", json!({"on": "c_1", "reason": "a law suit"})),
+    ]);
+    let line = |line: Line| format!("{:?} [{}] {} | {}", line.tone, line.who, line.what, line.detail.join("; "));
+    let lines: Vec<String> = told.iter().map(in_words).map(line).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    Plain [ann] campaign started: utility-past-due with those for whom `bill.due < '2026-11-01'` holds | at most 30 a minute, 5 open at a time
+    Plain [Selvedge] 7 of 100 customers are on its list | asked about bill.due of each
+    Warning [ann] campaign paused: nobody is taken up | look first
+    Warning [Selvedge] campaign over: 5 came to their end, 1 refused by a rule, 1 failed | 
+    Warning [Selvedge] morning.1 begins | 2 missed and not made up for; times until 2026-11-24 17:03:00 UTC are decided
+    Plain [ann] schedule goes on | mended
+    Bad [ugo] `export` refused at int_1 | no policy lets a supervisor export
+    Plain [eve] the record of int_1 was exported | values of PII in the clear
+    Plain [sam] 3 customers imported | 
+    Warning [sam] `dispute` is no longer on file of c_1 | settled in writing
+    Plain [sam] maria was signed in as billing-agent | session s_1 on desk, until 2026-11-24T18:00:00Z
+    Warning [ann] c_1 is held: nothing of it is destroyed | a law suit
+    ");
+}

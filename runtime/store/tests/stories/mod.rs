@@ -142,6 +142,7 @@ macro_rules! on_each {
         );
         $crate::stories::on_each!(@ $place, noted:
             nothing_is_lost_of_what_many_runs_write_down_at_once,
+            a_flag_holds_over_imports_until_somebody_takes_it_off_with_a_reason,
         );
         $crate::stories::on_each!(@ $place, contacts:
             a_store_counts_as_a_rule_does,
