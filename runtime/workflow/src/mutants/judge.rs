@@ -14,7 +14,6 @@ use crate::dictionary::{ANSWERING, Class, FieldType, Source, TEXT_FROM};
 use crate::disclosures::Demand;
 use crate::lower::{IDENTITY, lower};
 use crate::plan::{Amount, Carries, Node, Noted, Op, Target};
-use crate::source::{HOUR, MINUTE};
 use crate::syntax::{Kind, Step};
 use crate::template::Template;
 use leave::{leave, proved};
@@ -188,8 +187,8 @@ impl Judge<'_> {
                 self.money(path);
                 // Whoever is told of an amount is told which.
                 let own = self.nodes.iter().filter(|other| other.step == node.step);
-                let texts = own.filter_map(|other| {
-                    if let Op::Send { template, .. } = &other.op { self.message(template) } else { None }
+                let texts = own.flat_map(|other| {
+                    if let Op::Send { template, .. } = &other.op { self.messages(template) } else { Vec::new() }
                 });
                 let silent = texts.clone().any(|template| !template.variables.contains(path)) || texts.count() == 0;
                 self.break_if(silent, DISCLOSURE);
