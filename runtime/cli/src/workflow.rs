@@ -10,7 +10,7 @@ mod publish;
 mod rehearsal;
 mod schema;
 pub mod simulate;
-mod test;
+pub mod test;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ pub enum Command {
     },
     /// Print the JSON Schema of a kind of file, for editors.
     Schema {
-        /// `workflow`, `fields`, `assurance`, `stories`, `rules` or `grants`.
+        /// `workflow`, `fields`, `assurance`, `disclosures`, `budget`, `stories`, `rules`, `grants` or `schedules`.
         #[arg(default_value = "workflow", value_parser = clap::builder::PossibleValuesParser::new(selvedge_workflow::schema::NAMES))]
         name: String,
     },

@@ -2,6 +2,7 @@
 //! path, the rule and what would mend it. All proofs run, so that everything is told at once.
 
 mod branches;
+mod budget;
 mod conversation;
 mod disclosed;
 mod effects;
@@ -14,6 +15,10 @@ mod paths;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub(crate) use conversation::MAX_HOLD;
+pub(crate) use paths::{HELD, link_lasts, longest};
+
+use crate::budget::{Budget, Most};
 use crate::compile::{ConnectorFacts, ConnectorKind, Proof};
 use crate::dictionary::{ANSWERING, Assurance, Dictionary, FieldType, Source, TEXT_FROM};
 use crate::disclosures::Disclosures;
@@ -34,6 +39,9 @@ pub(crate) struct Context<'a> {
     pub dictionary: &'a Dictionary,
     pub assurance: &'a Assurance,
     pub disclosures: &'a Disclosures,
+    pub budget: &'a Budget,
+    /// What a run takes at most.
+    pub most: &'a [Most],
     /// By `<name>.<medium>`.
     pub templates: &'a BTreeMap<String, Template>,
     pub connectors: &'a BTreeMap<String, ConnectorFacts>,
@@ -78,6 +86,7 @@ pub(crate) fn check(context: &Context<'_>) -> Findings {
     order::check(context, &mut findings);
     parts::check(context, &mut findings);
     names::check(context, &mut findings);
+    budget::check(context, &mut findings);
     in_order(&mut findings.refusals);
     findings
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::{Budget, most};
 use crate::check::{self, Context};
 use crate::dictionary::{Assurance, Dictionary};
 use crate::disclosures::Disclosures;
@@ -24,6 +25,8 @@ pub const DICTIONARY: &str = "fields.yaml";
 pub const ASSURANCE: &str = "policies/assurance.yaml";
 /// The disclosure rules, relative to `workflows/`. What was published before there were any has none.
 pub const DISCLOSURES: &str = "policies/disclosures.yaml";
+/// How much a run may take, relative to `workflows/`. What was published before there was any has no limits.
+pub const BUDGET: &str = "policies/budget.yaml";
 
 /// What a connector is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,10 +111,21 @@ pub fn compile(
 ) -> Result<Checked, Vec<Diagnostic>> {
     let files = bundle(files, name);
     let sources = Sources::read(&files, name)?;
-    let Sources { workflow, dictionary, assurance, disclosures, templates, .. } = &sources;
+    let Sources { workflow, dictionary, assurance, disclosures, budget, templates, .. } = &sources;
     let nodes = lower(&sources);
-    let context =
-        Context { folder: name, workflow, dictionary, assurance, disclosures, templates, connectors, nodes: &nodes };
+    let most = most(&nodes, workflow.medium());
+    let context = Context {
+        folder: name,
+        workflow,
+        dictionary,
+        assurance,
+        disclosures,
+        budget,
+        most: &most,
+        templates,
+        connectors,
+        nodes: &nodes,
+    };
     let findings = check::check(&context);
     if !findings.refusals.is_empty() {
         return Err(findings.refusals);
@@ -129,16 +143,18 @@ pub fn compile(
         templates: templates.iter().filter_map(named).collect(),
         languages: workflow.languages.iter().map(|language| language.value.clone()).collect(),
         nodes,
+        most,
     };
     Ok(Checked { plan, proofs: findings.proofs, warnings: findings.warnings })
 }
 
-/// The files that a workflow depends on: its own, the data dictionary, the assurance policy and the disclosure rules.
+/// The files that a workflow depends on: its own, the data dictionary, the assurance policy, the disclosure rules and the
+/// budget.
 #[must_use]
 pub fn bundle(files: &Files, name: &str) -> Files {
     let (own, texts) = (format!("{name}/workflow.yaml"), format!("{name}/templates/"));
     let belongs = |path: &str| {
-        let shared = [DICTIONARY, ASSURANCE, DISCLOSURES].contains(&path);
+        let shared = [DICTIONARY, ASSURANCE, DISCLOSURES, BUDGET].contains(&path);
         path == own || shared || (path.starts_with(&texts) && path.ends_with(".txt"))
     };
     files.iter().filter(|(path, _)| belongs(path)).map(|(path, text)| (path.clone(), text.clone())).collect()
@@ -161,6 +177,7 @@ pub(crate) struct Sources {
     pub dictionary: Dictionary,
     pub assurance: Assurance,
     pub disclosures: Disclosures,
+    pub budget: Budget,
     /// By `<name>.<medium>`, in another language than the first `<name>.<medium>.<language>`.
     pub templates: BTreeMap<String, Template>,
     pub conditions: Conditions,
@@ -177,6 +194,10 @@ impl Sources {
             true => read(files, DISCLOSURES, &mut wrong, Disclosures::read),
             false => Some(Disclosures::default()),
         };
+        let budget = match files.contains_key(BUDGET) {
+            true => read(files, BUDGET, &mut wrong, Budget::read),
+            false => Some(Budget::default()),
+        };
         let mut templates = BTreeMap::new();
         for path in files.keys().filter(|path| path.ends_with(".txt")) {
             let template = read(files, path, &mut wrong, |file, text| {
@@ -192,9 +213,11 @@ impl Sources {
             (Some(workflow), Some(dictionary)) => conditions(workflow, dictionary, &mut wrong),
             _ => Conditions::new(),
         };
-        match (workflow, dictionary, assurance, disclosures) {
-            (Some(workflow), Some(dictionary), Some(assurance), Some(disclosures)) if wrong.is_empty() => {
-                Ok(Self { workflow, dictionary, assurance, disclosures, templates, conditions })
+        match (workflow, dictionary, assurance, disclosures, budget) {
+            (Some(workflow), Some(dictionary), Some(assurance), Some(disclosures), Some(budget))
+                if wrong.is_empty() =>
+            {
+                Ok(Self { workflow, dictionary, assurance, disclosures, budget, templates, conditions })
             }
             _ => {
                 check::in_order(&mut wrong);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::dictionary::Level;
-use crate::dictionary::{Class, Dictionary};
+use crate::budget::Most;
+use crate::dictionary::{Class, Dictionary, Level};
 use crate::plan::{Amount, Carries, Ending, Every, Exit, Node, Noted, Op, Plan, Target, Word};
 use crate::source::duration_in_words;
 
@@ -28,6 +28,8 @@ pub struct Explained {
     pub steps: Vec<StepInWords>,
     /// Who gets to know what.
     pub reaches: Vec<Reach>,
+    /// What a run takes at most.
+    pub most: Vec<Most>,
 }
 
 /// One step in words.
@@ -119,6 +121,7 @@ pub fn explain(plan: &Plan, dictionary: &Dictionary) -> Explained {
         languages: plan.languages.clone(),
         steps,
         reaches: reaches(plan, dictionary),
+        most: plan.most.clone(),
     }
 }
 

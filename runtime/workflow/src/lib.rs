@@ -11,7 +11,7 @@
 //! 4. [`expression`] reads the conditions and checks their types;
 //! 5. [`lower`] turns steps into nodes of the [`plan`];
 //! 6. `check` proves: who it is is known wherever it matters, classes of data stay where they may be, every name
-//!    exists, every effect and wait has an answer.
+//!    exists, every effect and wait has an answer, and no run takes more than the [`budget`] allows.
 //!
 //! What else can be said of a plan: [`explain`] puts it into words, [`graph`] draws it, [`diff`] tells two apart,
 //! [`moving`] says whether a run of the one can go on in the other, [`mutants`] spoils it to see whether the proofs notice.
@@ -22,6 +22,7 @@
 //! and the same words of refusal on every machine. Whether a contact is allowed *now* is `policy`'s question; to make
 //! it happen is the engine's.
 
+pub mod budget;
 mod check;
 mod compile;
 pub mod dictionary;
@@ -41,6 +42,6 @@ pub mod syntax;
 pub mod template;
 
 pub use compile::{
-    ASSURANCE, Checked, ConnectorFacts, ConnectorKind, DICTIONARY, DISCLOSURES, Files, Proof, bundle, compile,
+    ASSURANCE, BUDGET, Checked, ConnectorFacts, ConnectorKind, DICTIONARY, DISCLOSURES, Files, Proof, bundle, compile,
     digest_of,
 };

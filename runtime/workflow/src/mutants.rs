@@ -4,6 +4,7 @@
 
 mod generate;
 mod judge;
+mod spent;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Most;
 use crate::dictionary::Level;
 use crate::expression::Condition;
 use crate::template::{Template, in_language};
@@ -33,6 +34,8 @@ pub struct Plan {
     pub templates: BTreeMap<String, Template>,
     /// The languages of the texts, the first for whoever speaks none of them. Empty: one, which nobody names.
     pub languages: Vec<String>,
+    /// What a run takes at most, by each measure.
+    pub most: Vec<Most>,
 }
 
 impl Plan {

@@ -10,8 +10,8 @@ use crate::dictionary::{Class, FieldType, Level, MAX_LONGEST, Source};
 use crate::schedule::{MAX_MISSED, MAX_PACE};
 
 /// The names of all schemas.
-pub const NAMES: [&str; 8] =
-    ["workflow", "fields", "assurance", "disclosures", "stories", "rules", "grants", "schedules"];
+pub const NAMES: [&str; 9] =
+    ["workflow", "fields", "assurance", "disclosures", "budget", "stories", "rules", "grants", "schedules"];
 
 /// The schema of this name, as it lies in the file.
 #[must_use]
@@ -21,6 +21,7 @@ pub fn schema(name: &str) -> Option<Value> {
         "fields" => ("The data dictionary", fields()),
         "assurance" => ("How sure we must be of who it is", assurance()),
         "disclosures" => ("What has to be said", disclosures()),
+        "budget" => ("How much a run may take", budget()),
         "stories" => ("Stories of a workflow", stories()),
         "rules" => ("A pack of contact rules", rules()),
         "grants" => ("What an admin grants to a connector", grants()),
@@ -252,6 +253,33 @@ fn disclosures() -> Value {
             ("owner", MUST, text("Who answers for it.", "Compliance counsel")),
             ("status", MUST, words("`unreviewed` until counsel signs.", &["unreviewed", "reviewed"])),
             ("rules", MUST, list("The rules.", rule)),
+        ],
+    )
+}
+
+fn budget() -> Value {
+    let limits = |must| {
+        let number =
+            |about: &str, most: i64| json!({ "description": about, "type": "integer", "minimum": 1, "maximum": most });
+        vec![
+            (
+                "steps",
+                must,
+                number("Steps of the plan; each code, each card and each item of a list counts.", 1_000_000),
+            ),
+            ("tries", must, number("Codes and cards that a customer may try.", 1_000)),
+            ("held", must, duration("How long a customer is kept on the line.", "45m")),
+            ("open", must, duration("How long a run may stay open.", "60d")),
+        ]
+    };
+    let because = ("because", MUST, text("Why, for those who read the file.", "It is paid over a year."));
+    let exception = map("What counts for one workflow instead.", std::iter::once(because).chain(limits(MAY)).collect());
+    map(
+        "How much a run may take at most. What does is added up by `workflow check`.",
+        vec![
+            ("owner", MUST, text("Who answers for it.", "Head of operations")),
+            ("limits", MUST, map("For every workflow.", limits(MUST))),
+            ("exceptions", MAY, names_to("Workflow to what counts for it instead.", exception)),
         ],
     )
 }

@@ -86,6 +86,8 @@ pub mod code {
     pub const LACKS_WORDS: &str = "W139";
     /// A message that may take more parts than its step lets it, or of which nobody can say how many.
     pub const TOO_MANY_PARTS: &str = "W142";
+    /// A run may take more than the budget allows.
+    pub const OVER_BUDGET: &str = "W145";
     /// A warning: a name that is defined and not used.
     pub const UNUSED: &str = "W140";
     /// A warning: a text that costs more than it looks.
@@ -119,6 +121,7 @@ pub mod code {
         NOT_SAID,
         LACKS_WORDS,
         TOO_MANY_PARTS,
+        OVER_BUDGET,
         UNUSED,
         COSTLY_TEXT,
     ];

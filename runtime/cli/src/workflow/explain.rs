@@ -44,4 +44,8 @@ fn print(explained: &Explained) {
         let fields: Vec<&str> = reach.fields.iter().map(String::as_str).collect();
         say!("   {:<28} {:<8} {}", reach.whom, reach.class.name(), fields.join(", "));
     }
+    say!("\nWhat a run takes at most");
+    for most in &explained.most {
+        say!("   {:<8} {:<16} {}", most.measure.name(), most.measure.amount(most.most), most.adds_up());
+    }
 }

@@ -15,7 +15,7 @@ use crate::plan::{Carries, Exit, Node, Op, Target};
 use crate::source::{DAY, Diagnostic, HOUR, code, duration_in_words};
 
 /// The longest that a contact decision may hold a message: over a night, wherever the customer is.
-const HELD: i64 = 24 * HOUR;
+pub(crate) const HELD: i64 = 24 * HOUR;
 /// More waiting than any assertion survives.
 const FOREVER: i64 = -20_000 * DAY;
 /// A node that is reached anew more often than this stands in a loop with a wait, which may be walked for ever.
@@ -147,7 +147,7 @@ fn arrivals(nodes: &[Node]) -> Vec<Option<Arrival>> {
 }
 
 /// The longest time that may pass before a node is left by an exit.
-pub(super) fn longest(node: &Node, exit: Exit, lasts: &BTreeMap<&str, i64>) -> i64 {
+pub(crate) fn longest(node: &Node, exit: Exit, lasts: &BTreeMap<&str, i64>) -> i64 {
     let link = || lasts.get(node.step.as_str()).copied().unwrap_or(-FOREVER);
     match &node.op {
         Op::Send { .. } => HELD,
@@ -201,7 +201,7 @@ fn join(arrival: &mut Option<Arrival>, left: [Option<i64>; 3], from: usize, endl
 }
 
 /// How long the link to each step works.
-pub(super) fn link_lasts(nodes: &[Node]) -> BTreeMap<&str, i64> {
+pub(crate) fn link_lasts(nodes: &[Node]) -> BTreeMap<&str, i64> {
     let mut longest = BTreeMap::new();
     for node in nodes {
         if let Op::Send { carries: Carries::Link { opens, lasts }, .. } = &node.op {

@@ -166,6 +166,7 @@ mod tests {
             languages: Vec::new(),
             steps,
             reaches: Vec::new(),
+            most: Vec::new(),
         };
         let drawing = Drawing::of(&explained);
         let places = places(&drawing.tiles);

@@ -33,6 +33,7 @@ fn plan(first_leads_to: &str) -> Plan {
         nodes,
         templates,
         languages: Vec::new(),
+        most: Vec::new(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::template::Template;
 use leave::{leave, proved};
 
 /// What can be wrong with a plan.
-pub const RULES: [&str; 11] = [
+pub const RULES: [&str; 12] = [
     "identity: shown, charged or kept for someone who is not proved",
     "card data: outside the way from page to gateway",
     "class: data where they may not travel",
@@ -31,6 +31,7 @@ pub const RULES: [&str; 11] = [
     "order: a path comes to a step before what it needs",
     "disclosure: without the words that the law wants, or after them in vain",
     "branches: the customer is spoken with in two places at once, or an item is named where there is none",
+    "budget: more steps, tries or time than a run may take",
 ];
 
 const IDENTITY_RULE: &str = RULES[0];
@@ -44,6 +45,7 @@ const CONVERSATION: &str = RULES[7];
 const ORDER: &str = RULES[8];
 const DISCLOSURE: &str = RULES[9];
 const BRANCHES: &str = RULES[10];
+const BUDGET: &str = RULES[11];
 
 /// More states than any workflow of people has; a plan with more is judged by those.
 const MAX_STATES: usize = 200_000;
@@ -58,6 +60,7 @@ pub fn judge(sources: &Sources, connectors: &BTreeMap<String, ConnectorFacts>) -
     judge.grants();
     judge.texts();
     judge.branches(&sources.workflow.steps, None);
+    judge.break_if(super::spent::over(sources), BUDGET);
     judge.walk();
     judge.broken
 }

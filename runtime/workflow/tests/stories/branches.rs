@@ -3,7 +3,7 @@
 use crate::house::step;
 use crate::ways::flow;
 
-fn at_once(one: &str, other: &str) -> String {
+pub fn at_once(one: &str, other: &str) -> String {
     let inner = |steps: &str| steps.lines().map(|line| format!("          {line}\n")).collect::<String>();
     format!(
         "  - parallel:\n      id: both\n      branches:\n        - steps:\n{}        - steps:\n{}",
@@ -12,7 +12,7 @@ fn at_once(one: &str, other: &str) -> String {
     )
 }
 
-fn each(list: &str, steps: &str) -> String {
+pub fn each(list: &str, steps: &str) -> String {
     let inner: String = steps.lines().map(|line| format!("      {line}\n")).collect();
     format!("  - for-each:\n      id: contracts\n      every: {list}\n      at-once: 3\n      steps:\n{inner}")
 }
@@ -58,7 +58,7 @@ fn the_customer_is_spoken_with_in_one_branch() {
 
 #[test]
 fn an_item_is_named_only_where_there_is_one() {
-    let told = "  - choose:\n      id: owes\n      when:\n        - if: \"contract.due > '0.00 USD'\"\n          steps: [{ wait: { id: rest, for: 1d } }]\n      otherwise: []\n";
+    let told = "  - choose:\n      id: owes\n      when:\n        - if: \"contract.due > '0.00 USD'\"\n          steps: [{ wait: { id: rest, for: 1h } }]\n      otherwise: []\n";
     assert!(flow(&each("contract", told)).is_ok());
     let refused = flow(told).unwrap_err();
     assert!(refused.contains("`contract.due` is there for each `contract`, and `owes` has no `contract`"), "{refused}");

@@ -18,7 +18,7 @@ const CAPTURE: &str = "  - capture:
 ";
 
 /// The shipped workflow with a card kept in the place of the payment.
-fn kept(old: &str, new: &str) -> Result<Checked, String> {
+pub fn kept(old: &str, new: &str) -> Result<Checked, String> {
     assert!(CAPTURE.contains(old), "{old}");
     let mut files = files_with(WORKFLOW, &step("first-payment"), &format!("{}\n", CAPTURE.replacen(old, new, 1)));
     let mut text = |name: &str, text: &str| files.insert(format!("{NAME}/templates/{name}.txt"), text.into());

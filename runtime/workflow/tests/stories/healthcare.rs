@@ -138,6 +138,18 @@ fn this_is_proved_of_the_shipped_workflow() {
         `receipt` is sent for `billing` and after a contact decision
           contact.purpose (47 CFR 64.1200(a))
           every message has a purpose, and is decided when queued and again when sent
+        no run takes more steps than are allowed
+          budget.limits.steps (policies/budget.yaml, Head of operations)
+          at most 22 (`first-payment` 13, `identity` 5, `owed` 1, `plan` 1, `invitation` 1, `receipt` 1); 2000 are allowed
+        no customer tries more codes and cards than are allowed
+          budget.limits.tries (policies/budget.yaml, Head of operations)
+          at most 9 (`first-payment` 6, `identity` 3); 15 are allowed
+        nobody is kept on the line for longer than is allowed
+          budget.limits.held (policies/budget.yaml, Head of operations)
+          at most 25m (`plan` 15m, `identity` 10m); 45m are allowed
+        every run is over in the time that is allowed
+          budget.limits.open (policies/budget.yaml, Head of operations)
+          at most 144h 25m (`first-payment` 72h, `identity` 24h 10m, `invitation` 24h, `receipt` 24h, `plan` 15m); 60d are allowed
         "#);
     assert_eq!(checked.warnings, []);
 }
@@ -152,7 +164,7 @@ fn the_digest_covers_what_the_workflow_is_made_from_and_nothing_else() {
     assert_eq!(check(&more).unwrap().plan.digest, digest);
     let changed = files_with("healthcare-balance/templates/receipt.sms.txt", "thank you", "thanks");
     assert_ne!(check(&changed).unwrap().plan.digest, digest);
-    assert_eq!(bundle(&more, NAME).len(), 7);
+    assert_eq!(bundle(&more, NAME).len(), 8);
 }
 
 #[test]

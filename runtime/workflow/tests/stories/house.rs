@@ -30,6 +30,7 @@ pub fn files() -> Files {
         ),
         ("fields.yaml", include_str!("../../../../workflows/fields.yaml")),
         ("policies/assurance.yaml", include_str!("../../../../workflows/policies/assurance.yaml")),
+        ("policies/budget.yaml", include_str!("../../../../workflows/policies/budget.yaml")),
     ];
     texts.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
 }

@@ -130,6 +130,7 @@ fn shipped() -> Vec<(PathBuf, &'static str)> {
         ("schedules.yaml", "schedules"),
         ("policies/assurance.yaml", "assurance"),
         ("policies/disclosures.yaml", "disclosures"),
+        ("policies/budget.yaml", "budget"),
     ];
     let mut found = one.map(|(path, schema)| (root.join(path), schema)).to_vec();
     let yaml = |folder: &Path| -> Vec<PathBuf> {
