@@ -19,8 +19,8 @@ use selvedge_workflow::dictionary::Dictionary;
 use selvedge_workflow::source::{Diagnostic, Span, code};
 use tokio::task::JoinSet;
 
-pub use self::read::is_id;
-use self::read::{Customer, Lines};
+use self::read::Customer;
+pub use self::read::{Lines, is_id};
 use crate::beside::{Beside, By, say_done};
 use crate::failure::Failure;
 use crate::home;

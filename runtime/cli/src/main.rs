@@ -19,6 +19,8 @@ mod kill;
 mod log;
 mod node;
 mod policy;
+#[cfg(test)]
+mod readers;
 mod record;
 mod retention;
 mod rules;

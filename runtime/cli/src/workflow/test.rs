@@ -1,7 +1,7 @@
 //! `selvedge workflow test`: plays the stories beside a workflow and compares what came of each with what its author
 //! expected. Nothing but the vendors is made up: the engine, the rules, the record and the store are the real ones.
 
-mod format;
+pub mod format;
 mod judge;
 mod play;
 

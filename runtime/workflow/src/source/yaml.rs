@@ -53,7 +53,9 @@ impl Document {
 
 /// What people most often did when the parser says so.
 fn hint(info: &str) -> Option<String> {
-    let help = if info.contains("tab") {
+    let help = if info.contains("unprintable") {
+        "remove the sign that cannot be seen here"
+    } else if info.contains("tab") {
         "indent with spaces, never with tabs"
     } else if info.contains("quoted scalar") {
         "a quotation mark is opened and not closed"
