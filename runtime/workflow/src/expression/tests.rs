@@ -215,7 +215,11 @@ proptest! {
     #[test]
     fn what_is_accepted_always_has_an_answer(parts in prop::collection::vec(prop::sample::select(PARTS), 0..12)) {
         if let Ok(condition) = read(&parts.join(" ")) {
-            prop_assert!(condition.holds(&values()).is_ok(), "{}", condition.text);
+            // Amounts of another currency than the condition's have no answer, which `Undecided::Currencies` says.
+            let mut values = values();
+            let currency = condition.currency.clone().unwrap_or_else(|| "USD".into());
+            values.insert("account.balance".into(), Given::Money(37_550, currency));
+            prop_assert!(condition.holds(&values).is_ok(), "{}", condition.text);
         }
     }
 
