@@ -49,6 +49,10 @@ fn refused(served: &Served, agent: &str, customer: &str) -> (String, String, Str
 fn agrees(served: &Served, agent: &str, customer: &str, mobile: &str, nth: usize) -> String {
     let id = served.opened(agent, WORKFLOW, customer);
     served.give_code(agent, &id, mobile, nth);
+    served.events_with(&id, "question.asked");
+    let said = json!({ "step": "reply", "answer": "talks" });
+    let taken = served.post_as(&format!("/v1/interactions/{id}/question"), agent, &said);
+    assert_eq!(taken.status, 204, "{}", taken.body);
     served.events_with(&id, "plan.offered");
     let standing = served.get_as(&format!("/v1/interactions/{id}"), agent).json();
     let terms = &standing["offers"][0]["terms"];

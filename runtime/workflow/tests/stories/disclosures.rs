@@ -108,7 +108,7 @@ fn each_text_says_how_to_opt_out_and_who_it_is_from() {
 fn what_the_law_wants_in_a_text_is_wanted_in_its_language() {
     let mut files = files();
     let workflow = files.get_mut(WORKFLOW).unwrap();
-    *workflow = workflow.replace("starts: call\n", "starts: call\nlanguages: [en, es]\n");
+    *workflow = workflow.replace("starts: outgoing-call", "languages: [en, es]\nstarts: outgoing-call");
     let texts: Vec<(String, String)> = files.iter().filter(|(path, _)| path.ends_with(".txt")).map(own).collect();
     for (path, text) in texts {
         files.insert(path.replace(".txt", ".es.txt"), text.replace("Reply STOP", "Responda STOP"));
