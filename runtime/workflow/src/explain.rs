@@ -340,7 +340,9 @@ fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
         (Op::Debit { .. }, Exit::Declined) => "the card is declined".to_owned(),
         (Op::Debit { .. }, _) => "the gateway refuses for good".to_owned(),
         (Op::Changed { .. } | Op::Remember { .. }, _) => return None,
-        (Op::Open | Op::Card { .. } | Op::Wait { .. } | Op::Keep { .. } | Op::Record { .. }, _) => "the link expires".to_owned(),
+        (Op::Open | Op::Card { .. } | Op::Wait { .. } | Op::Keep { .. } | Op::Record { .. }, _) => {
+            "the link expires".to_owned()
+        }
         (Op::Fresh { needs, anew: false }, _) => format!("the proof of {needs} has run out"),
         (Op::Fresh { needs, .. }, _) => format!("there is no new proof of {needs}"),
         (Op::Join, _) => "a branch did not come to its end".to_owned(),

@@ -195,8 +195,7 @@ fn customer(tree: &Value, dictionary: &Dictionary) -> Result<Customer, Vec<Diagn
     let reader = Reader::new();
     let reading = Reading { reader: &reader };
     let keys = reader.item(tree, "a customer");
-    let keys =
-        keys.map(&["customer", "fields", "zones", "jurisdictions", "flags", "language", "notes", "consents"]);
+    let keys = keys.map(&["customer", "fields", "zones", "jurisdictions", "flags", "language", "notes", "consents"]);
     let id = reading.read(&keys.required("customer"), "letters, digits, `-` and `_`, at most 64", id);
     let list = |key: &str| {
         let items = keys.optional(key).items();
