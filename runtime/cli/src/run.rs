@@ -41,7 +41,7 @@ pub enum Command {
     Pause(OfRun),
     /// Let it go on.
     Resume(OfRun),
-    /// End it. What may have happened is cleared up first; nothing is tried any more.
+    /// End it. What may have happened is cleared up first, then what was done is undone; nothing else is tried.
     Cancel(OfRun),
     /// Try now what is put off, ask now about what is unclear.
     Retry(OfRun),
@@ -61,6 +61,9 @@ pub enum Command {
         /// It was not done and never will be.
         #[arg(long)]
         not_done: bool,
+        /// The step whose effect it is, where several wait for a person: as `run show` names it, `posting#3`.
+        #[arg(long)]
+        step: Option<String>,
         #[command(flatten)]
         run: OfRun,
     },
@@ -83,7 +86,10 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Cancel(run) => leave(run, Act::Cancel).await,
         Command::Retry(run) => leave(run, Act::Retry).await,
         Command::Move { to, run } => leave(run, Act::Move(to)).await,
-        Command::Decide { done, run, .. } => leave(run, done.map_or(Act::NotDone, Act::Done)).await,
+        Command::Decide { done, step, run, .. } => {
+            let act = done.map_or(Act::NotDone, Act::Done);
+            leave(run, step.map_or(act.clone(), |step| Act::At(step, Box::new(act)))).await
+        }
     }
 }
 
@@ -184,6 +190,7 @@ fn why(phase: &Phase, zone: &Zone) -> miette::Result<String> {
             format!("maybe done   the vendor was asked {asked} of {MAX_ASKED} times, next at {}", zone.tell(*at)?)
         }
         Phase::NeedsPerson(_, reason) => format!("maybe done   a person must decide: {reason}"),
+        Phase::UndoFailed(_, reason) => format!("undo failed  a person must decide: {reason}"),
         Phase::Branched(branches) if branches.items > 0 => {
             format!("branched     {} of {} items have begun", branches.begun, branches.items)
         }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use selvedge_policy::{Contacted, Past};
 use selvedge_vault::link_id;
 use selvedge_workflow::dictionary::{Class, Dictionary, FieldType, of_item};
-use selvedge_workflow::plan::{Amount, Carries, Node, Op};
+use selvedge_workflow::plan::{Amount, Carries, Node, Op, PAYMENT};
 use selvedge_workflow::template::Template;
 
 use crate::decide::{self, Outcome};
@@ -199,7 +199,8 @@ impl Engine {
         let result = match result {
             Ok(answer) => {
                 let visit = turn.run.visits.get(&node.name).copied().unwrap_or(1);
-                let name = format!("{}/answer/{visit}", node.step);
+                let what = if node.undoes() { "undo" } else { "answer" };
+                let name = format!("{}/{what}/{visit}", node.step);
                 let class = ANSWERS.name();
                 // Called again and again, a run does not ask for its key again and again.
                 if !turn.keys.contains_key(class) {
@@ -274,7 +275,11 @@ impl Engine {
             Op::Call { with, .. } => {
                 let mut arguments = Vec::new();
                 for (slot, path) in with {
-                    arguments.push((slot.clone(), self.field_at(definition, &turn.run, node, path).await?));
+                    let field = match paid_at(node, path) {
+                        Some(step) => self.payment_field(definition, &turn.run, step, path).await?,
+                        None => self.field_at(definition, &turn.run, node, path).await?,
+                    };
+                    arguments.push((slot.clone(), field));
                 }
                 Ok(Some((Payload::Arguments(arguments), Vec::new())))
             }
@@ -504,6 +509,29 @@ impl Engine {
         Ok(Field { path: path.to_owned(), ..field })
     }
 
+    /// What is known of a payment to what undoes it: the gateway's reference, or how much was taken.
+    async fn payment_field(
+        &self,
+        definition: &Definition,
+        run: &Run,
+        step: &str,
+        path: &str,
+    ) -> Result<Field, EngineError> {
+        let broken = |what: &str| EngineError::Broken { what: format!("{what} of the payment `{step}` is gone") };
+        let value = match path {
+            "payment.reference" => run.payments.get(step).ok_or_else(|| broken("the reference"))?.0.clone(),
+            _ => {
+                let visit = run.visits.get(&format!("{step}.charge")).copied().unwrap_or(1);
+                let taken = self.inner.values.opened(&run.id, &format!("{step}/amount/{visit}")).await?;
+                let taken = taken.and_then(|(_, words)| Money::from_words(words.expose_secret()));
+                let taken = taken.ok_or_else(|| broken("the amount"))?;
+                serde_json::to_string(&taken).map_err(|e| EngineError::Broken { what: e.to_string() })?
+            }
+        };
+        let class = definition.dictionary.class(path).unwrap_or(Class::Phi).name().to_owned();
+        Ok(Field { path: path.to_owned(), class, value: SecretString::from(value) })
+    }
+
     /// A day in the customer's time zone: in English in words, in any other language as in ISO 8601.
     async fn local_date(&self, run: &Run, at: i64) -> Result<String, EngineError> {
         let (state, _) = self.inner.values.customer(&run.id.tenant, &run.customer).await?;
@@ -513,6 +541,11 @@ impl Engine {
         let form = if in_english(run) { "%B %-d, %Y" } else { "%Y-%m-%d" };
         Ok(instant.to_zoned(zone).strftime(form).to_string())
     }
+}
+
+/// The step whose payment a field tells of, where it undoes one.
+fn paid_at<'n>(node: &'n Node, path: &str) -> Option<&'n str> {
+    (node.undoes() && PAYMENT.contains(&path)).then_some(node.step.as_str())
 }
 
 /// Where the value of a field lies for who stands at this place.

@@ -9,10 +9,10 @@ use std::borrow::Cow;
 
 use selvedge_policy::Verdict;
 use selvedge_workflow::dictionary::of_item;
-use selvedge_workflow::plan::{Amount, Ending, Exit, Node, Op, Plan, Target};
+use selvedge_workflow::plan::{Amount, Ending, Exit, Node, Op, Plan, Target, undo_of};
 
-pub(crate) use self::effect::reported;
 pub use self::effect::{Before, MAX_ASKED, MAX_ATTEMPTS, MAX_PAUSE, SETTLE, after, asked, before, card_node};
+pub(crate) use self::effect::{left, reported};
 pub use self::rules::{condition_decided, contact_decided, noted, place, risk_decided, stale_target};
 pub(crate) use self::signal::ANOTHER_BROWSER;
 pub use self::signal::{MAX_PROOFS, on_signal};
@@ -142,16 +142,30 @@ pub fn next<'p>(
             next => return Ok(next),
         }
     }
-    Ok(at_end(run))
+    Ok(at_end(plan, run))
 }
 
 /// What it asks for where no place asks for anything.
-pub fn at_end<'p>(run: &Run) -> Next<'p> {
+pub fn at_end<'p>(plan: &Plan, run: &Run) -> Next<'p> {
     match &run.ended {
-        Some(ending) if !run.closed => Next::Take(vec![Fact::Closed { ending: ending.clone() }]),
+        Some(ending) if !run.closed => {
+            let (ending, places) = (ending.clone(), undos(plan, run));
+            let last = if places.is_empty() { Fact::Closed { ending } } else { Fact::UndoBegan { ending, places } };
+            Next::Take(vec![last])
+        }
         Some(_) => Next::Over,
         None => Next::Park,
     }
+}
+
+/// Where what a failed or cancelled run did is undone: at the steps that say how, the newest first.
+fn undos(plan: &Plan, run: &Run) -> Vec<String> {
+    let failed = run.cancelled || run.ended.as_deref() == Some("failed");
+    if !failed || run.undoing.is_some() {
+        return Vec::new();
+    }
+    let places = run.done.iter().rev().map(|step| undo_of(step));
+    places.filter(|place| node(plan, place).is_ok()).collect()
 }
 
 /// What it asks for at one of the places where it stands.
@@ -167,6 +181,7 @@ pub fn next_at<'p>(
         return Ok(Next::Park);
     }
     if run.cancelled
+        && !node.undoes()
         && let Some(next) = effect::clear_up(node, &cursor.phase, &class(plan, node, class_of), now)
     {
         return Ok(next);
@@ -184,9 +199,12 @@ pub fn next_at<'p>(
         Phase::Unclear(effect, asked, at) if now >= *at => Next::Ask(node.clone(), effect.clone(), *asked),
         Phase::Branched(branches) if run.met(&cursor.place) => Next::Take(vec![joined(plan, node, branches)]),
         Phase::Branched(_) => Next::Park,
-        Phase::Deferred(_) | Phase::Waiting(_) | Phase::Postponed(..) | Phase::Unclear(..) | Phase::NeedsPerson(..) => {
-            Next::Park
-        }
+        Phase::Deferred(_)
+        | Phase::Waiting(_)
+        | Phase::Postponed(..)
+        | Phase::Unclear(..)
+        | Phase::NeedsPerson(..)
+        | Phase::UndoFailed(..) => Next::Park,
     })
 }
 

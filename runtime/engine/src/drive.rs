@@ -208,7 +208,7 @@ impl Engine {
                 other => return Ok(other),
             }
         }
-        Ok(Some(decide::at_end(&turn.run)))
+        Ok(Some(decide::at_end(&definition.plan, &turn.run)))
     }
 
     /// Makes everything so far durable. `false`: a kill switch came in between; the turn is taken back to where it did

@@ -271,6 +271,29 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// The run failed or was cancelled, and what it did is undone, the newest first.
+    #[serde(rename = "undo.began")]
+    UndoBegan {
+        /// What the run ends with afterwards.
+        ending: String,
+        /// Where each step is undone, in this order.
+        places: Vec<Next>,
+    },
+    /// What a step did could not be undone. A person has it tried again, or decides.
+    #[serde(rename = "undo.failed")]
+    UndoFailed {
+        /// The node.
+        node: String,
+        /// The effect.
+        key: String,
+        /// Why.
+        why: String,
+        /// Fields that left all the same.
+        accesses: Vec<Access>,
+        /// What the host refused.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        refusals: Vec<Refusal>,
+    },
     /// A person moved it to another definition of its workflow.
     #[serde(rename = "run.moved")]
     Moved {

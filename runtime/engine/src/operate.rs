@@ -11,7 +11,7 @@ use crate::error::EngineError;
 use crate::fact::Fact;
 use crate::ports::store::RunId;
 use crate::ports::{Report, ReportStatus};
-use crate::run::{Phase, Run};
+use crate::run::{Cursor, Phase, Run, step_of};
 use crate::signal::{Delivered, Signal, Who};
 use crate::switches::a_reason;
 
@@ -26,7 +26,7 @@ pub enum Act {
     Pause,
     /// It goes on.
     Resume,
-    /// It ends. An effect that may have happened is cleared up first, and none is tried any more.
+    /// It ends. An effect that may have happened is cleared up first, then what was done is undone; nothing else is tried.
     Cancel,
     /// What is put off is tried now; what is unclear is asked about now.
     Retry,
@@ -34,6 +34,8 @@ pub enum Act {
     Done(String),
     /// It was not done and never will be.
     NotDone,
+    /// One of these two, of the effect at this step: where several wait for a person.
+    At(String, Box<Act>),
     /// It goes on in another definition of its workflow: `latest`, or a digest.
     Move(String),
 }
@@ -56,19 +58,29 @@ impl Act {
 impl Run {
     /// Whether the act makes sense where the run stands. The error says why not, in words for a disabled button.
     pub fn allows(&self, act: &Act) -> Result<(), &'static str> {
-        let any = |is: fn(&Phase) -> bool| self.cursors.iter().any(|cursor| is(&cursor.phase));
-        let waits = any(|phase| matches!(phase, Phase::NeedsPerson(..)));
-        let put_off = waits || any(|phase| matches!(phase, Phase::Postponed(..) | Phase::Unclear(..)));
+        let waits: Vec<&Cursor> = self.cursors.iter().filter(|cursor| cursor.needs_person().is_some()).collect();
+        let off = |cursor: &Cursor| matches!(cursor.phase, Phase::Postponed(..) | Phase::Unclear(..));
+        let put_off = !waits.is_empty() || self.cursors.iter().any(off);
         match act {
             _ if self.ended.is_some() => Err("it is over"),
             Act::Pause if self.cancelled => Err("it is cancelled and only clears up"),
             Act::Pause if self.paused.is_some() => Err("it is paused"),
             Act::Resume if self.paused.is_none() => Err("it is not paused"),
+            Act::Cancel if self.undoing.is_some() => Err("it failed, and what it did is undone"),
             Act::Cancel if self.cancelled => Err("it is cancelled and only clears up"),
             Act::Move(_) if self.cancelled => Err("it is cancelled and only clears up"),
             Act::Retry if self.paused.is_some() => Err("it is paused"),
             Act::Retry if !put_off => Err("nothing is put off or unclear"),
-            Act::Done(_) | Act::NotDone if !waits => Err("no effect waits for a person"),
+            Act::Done(_) | Act::NotDone | Act::At(..) if waits.is_empty() => Err("no effect waits for a person"),
+            Act::Done(_) | Act::NotDone if waits.len() > 1 => {
+                Err("several effects wait for a person: say at which step")
+            }
+            Act::At(step, _) if !waits.iter().any(|cursor| step_of(&cursor.place) == *step) => {
+                Err("no effect waits for a person at this step")
+            }
+            Act::At(_, act) if !matches!(**act, Act::Done(_) | Act::NotDone) => {
+                Err("only what became of an effect is said of a step")
+            }
             _ => Ok(()),
         }
     }
@@ -88,26 +100,31 @@ pub(crate) fn facts(plan: &Plan, run: &Run, act: &Act, reason: &str, who: &Who) 
         // The driver looks at both definitions for it.
         Act::Move(_) => Vec::new(),
         Act::Done(_) | Act::NotDone => {
-            // Of several the one that has waited longest in the plan's order: its key stands in the fact.
-            let standing = decide::standing(plan, run)?;
-            let waits = standing.into_iter().find(|(_, cursor)| matches!(cursor.phase, Phase::NeedsPerson(..)));
-            let Some((node, effect)) = waits.and_then(|(node, cursor)| Some((node, cursor.effect()?))) else {
-                return Ok(Vec::new());
-            };
-            let (status, reference) = match act {
-                Act::Done(reference) => (ReportStatus::Succeeded, reference.clone()),
-                _ => (ReportStatus::Failed, String::new()),
-            };
-            let report = Report {
-                event_id: String::new(),
-                idempotency_key: effect.key.clone(),
-                status,
-                reference,
-                detail: format!("decided by {by}: {reason}"),
-            };
-            decide::reported(plan, run, &node, &report, Vec::new()).into_iter().collect()
+            let cursor = run.cursors.iter().find(|cursor| cursor.needs_person().is_some());
+            cursor.map_or(Ok(Vec::new()), |cursor| {
+                decided(plan, run, cursor, act, format!("decided by {by}: {reason}"))
+            })?
+        }
+        Act::At(step, act) => {
+            let here = |cursor: &&Cursor| cursor.needs_person().is_some() && step_of(&cursor.place) == *step;
+            let cursor = run.cursors.iter().find(here);
+            cursor.map_or(Ok(Vec::new()), |cursor| {
+                decided(plan, run, cursor, act, format!("decided by {by}: {reason}"))
+            })?
         }
     })
+}
+
+/// What a person says became of the effect that waits here.
+fn decided(plan: &Plan, run: &Run, cursor: &Cursor, act: &Act, detail: String) -> Result<Vec<Fact>, EngineError> {
+    let (node, Some(effect)) = (decide::node(plan, &cursor.place)?, cursor.effect()) else { return Ok(Vec::new()) };
+    let (status, reference) = match act {
+        Act::Done(reference) => (ReportStatus::Succeeded, reference.clone()),
+        _ if node.undoes() => return Ok(vec![decide::left(plan, &node, effect, detail)]),
+        _ => (ReportStatus::Failed, String::new()),
+    };
+    let report = Report { event_id: String::new(), idempotency_key: effect.key.clone(), status, reference, detail };
+    Ok(decide::reported(plan, run, &node, &report, Vec::new()).into_iter().collect())
 }
 
 impl Engine {
@@ -134,7 +151,8 @@ impl Engine {
 
     async fn act(&self, id: &RunId, act: Act, reason: &str) -> Result<Signal, EngineError> {
         let reason = a_reason(reason)?;
-        if let Act::Done(reference) = &act
+        let said = if let Act::At(_, said) = &act { &**said } else { &act };
+        if let Act::Done(reference) = said
             && (reference.is_empty() || reference.len() > MAX_REFERENCE_BYTES || !reference.bytes().all(is_graphic))
         {
             let wanted = format!("the vendor's reference, 1 to {MAX_REFERENCE_BYTES} letters, digits and signs");

@@ -1,18 +1,20 @@
 //! A run's state, and the only way to get one: fold its record, fact by fact. Absent on purpose: anything
 //! that the record does not say.
 
+mod branches;
 mod cursor;
+mod undo;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use selvedge_policy::{Assertion, Verdict};
 use selvedge_record::{Event, Head};
-use selvedge_workflow::dictionary::of_item;
 
 pub use self::cursor::{At, Branches, Cursor, Effect, Halt, Phase};
+pub use self::undo::{Undoing, undoes};
 use crate::error::EngineError;
-use crate::fact::{Commitment, Fact, Items, Moment};
+use crate::fact::{Commitment, Fact, Moment};
 use crate::moving::Moved;
 use crate::ports::store::{BETWEEN, RunId, Stored, Summary};
 use crate::ports::{Finding, Micros, ReportStatus};
@@ -111,6 +113,10 @@ pub struct Run {
     pub paused: Option<(String, String)>,
     /// A person ended it; what may have happened is still cleared up.
     pub cancelled: bool,
+    /// The steps whose effects were done, in that order.
+    pub done: Vec<String>,
+    /// What is undone, once it failed or was cancelled.
+    pub undoing: Option<Undoing>,
     /// How often each node was entered.
     pub visits: BTreeMap<String, u32>,
     /// What we know about who it is.
@@ -210,6 +216,8 @@ impl Run {
             closed: false,
             paused: None,
             cancelled: false,
+            done: Vec::new(),
+            undoing: None,
             visits: BTreeMap::new(),
             assertions: Vec::new(),
             signals: BTreeMap::new(),
@@ -296,7 +304,10 @@ impl Run {
                 });
             }
             Fact::Done { node, exit, reference, detail, answer, next, .. } => {
-                if let Some(answer) = answer {
+                if exit == "done" && !undoes(node) {
+                    self.done.push(step_of(node).into_owned());
+                }
+                if let (Some(answer), false) = (answer, undoes(node)) {
                     self.answers.insert(step_of(node).into_owned(), answer.clone());
                 }
                 match exit.as_str() {
@@ -335,8 +346,15 @@ impl Run {
                 let idle: Vec<String> = idle.map(|cursor| cursor.place.clone()).collect();
                 idle.iter().for_each(|place| self.enter(place, CANCELLED));
             }
+            Fact::UndoBegan { ending, places } => self.undo(ending, places),
+            Fact::UndoFailed { node, why, .. } => self.under_way(node, |e| Phase::UndoFailed(e, why.clone())),
             Fact::Retried { .. } => self.cursors.iter_mut().for_each(|cursor| match &cursor.phase {
                 Phase::Postponed(effect, _) => cursor.phase = Phase::Postponed(effect.clone(), time),
+                // The vendor has said its word about this key, so that it is tried under another one.
+                Phase::UndoFailed(..) => {
+                    *self.visits.entry(cursor.place.clone()).or_default() += 1;
+                    cursor.phase = Phase::Entered;
+                }
                 Phase::Unclear(..) | Phase::NeedsPerson(..) => cursor.under_way(|e| Phase::Unclear(e, 0, time)),
                 _ => {}
             }),
@@ -438,44 +456,6 @@ impl Run {
         }
     }
 
-    /// Branches begin, and the cursor that stood at `place` waits where they meet.
-    fn fork(&mut self, place: &str, join: &str, starts: &[String], items: Option<&Items>) {
-        self.enter(place, join);
-        let first = starts.first().cloned().unwrap_or_default();
-        let count = items.map_or(0, |items| items.count);
-        let branches = Branches { first: first.clone(), items: count, ..Branches::default() };
-        self.stands_at(join, |cursor| cursor.phase = Phase::Branched(branches));
-        match items {
-            Some(items) => (0..items.at_once.min(items.count)).for_each(|_| self.next_item(join)),
-            None => starts.iter().for_each(|start| self.start(start.clone(), join)),
-        }
-    }
-
-    /// A branch begins.
-    fn start(&mut self, place: String, join: &str) {
-        *self.visits.entry(place.clone()).or_default() += 1;
-        self.cursors.push(Cursor::at(&place, Some(join.to_owned())));
-    }
-
-    /// The next item of a list begins, if there is one; in a cancelled run none does.
-    fn next_item(&mut self, join: &str) {
-        let cancelled = self.cancelled;
-        let meet = self.cursors.iter_mut().find(|cursor| cursor.place == join).map(|cursor| &mut cursor.phase);
-        if let Some(Phase::Branched(branches)) = meet
-            && branches.begun < branches.items
-            && !cancelled
-        {
-            branches.begun += 1;
-            let place = of_item(&branches.first, branches.begun);
-            self.start(place, join);
-        }
-    }
-
-    /// Whether all branches that meet at `join` are over.
-    pub fn met(&self, join: &str) -> bool {
-        !self.cursors.iter().any(|cursor| cursor.join.as_deref() == Some(join))
-    }
-
     /// The cursor at `place` goes on to `next`.
     fn enter(&mut self, place: &str, next: &str) {
         // Whatever came of the last effect, a cancelled run goes nowhere else.
@@ -494,7 +474,10 @@ impl Run {
             }
             None if ending.is_some() => {
                 self.cursors.remove(at);
-                self.ended = ending.map(str::to_owned);
+                match &self.undoing {
+                    Some(_) => self.undo_next(),
+                    None => self.ended = ending.map(str::to_owned),
+                }
             }
             join => {
                 *self.visits.entry(next.to_owned()).or_default() += 1;
@@ -580,9 +563,11 @@ impl Run {
             customer: self.customer.clone(),
             opened: self.opened,
             updated: self.updated,
-            at: match self.at() {
-                At::Node(place) => step_of(&place).into_owned(),
-                At::End(ending) => ending,
+            at: match (self.at(), self.phase()) {
+                (At::Node(place), Phase::UndoFailed(..)) => format!("{}: undo failed", step_of(&place)),
+                (At::Node(place), _) if self.undoing.is_some() => format!("{}: undoing", step_of(&place)),
+                (At::Node(place), _) => step_of(&place).into_owned(),
+                (At::End(ending), _) => ending,
             },
             over: self.closed,
             busy,

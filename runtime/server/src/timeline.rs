@@ -7,7 +7,7 @@ mod switches;
 use selvedge_engine::Fact;
 use selvedge_engine::fact::{Commitment, Items, Means, Moment, Noted, Revoked, Text, Word};
 use selvedge_engine::ports::{Access, Finding, Micros, Refusal, ReportStatus};
-use selvedge_engine::run::step_of;
+use selvedge_engine::run::{step_of, undoes};
 use selvedge_policy::{DEBIT, Decision, Reason, Verdict};
 use selvedge_record::{Event, time};
 use serde::Serialize;
@@ -147,6 +147,16 @@ fn say(fact: &Fact) -> Said {
         Fact::Paused { by, reason } => Said::warning(format!("paused by {by}")).with([reason.clone()]),
         Fact::Resumed { by, reason } => Said::plain(format!("resumed by {by}")).with([reason.clone()]),
         Fact::Cancelled { by, reason } => Said::bad(format!("cancelled by {by}")).with([reason.clone()]),
+        Fact::UndoBegan { places, .. } => {
+            let steps = places.iter().map(|place| format!("undoes {}", step_of(place)));
+            Said::warning("what was done is undone, the newest first").with(steps)
+        }
+        Fact::UndoFailed { node, key, why, accesses, refusals } => {
+            Said::bad(format!("{}: the undo failed: a person must decide", step_of(node)))
+                .with([why.clone(), format!("effect {key}")])
+                .with(seen(accesses))
+                .with(refusals.iter().map(refusal))
+        }
         Fact::Retried { by, reason } => Said::plain(format!("to be tried again now, by {by}")).with([reason.clone()]),
         Fact::Reported { connection, report } => {
             let status = match report.status {
@@ -345,11 +355,12 @@ fn effect(fact: &Fact) -> Said {
                 "validate" => "asking whether the card is good through",
                 "send" if node.ends_with(".challenge") => "sending a code through",
                 "send" => "sending through",
+                _ if undoes(node) => "undoing through",
                 _ => "calling",
             };
             let what = format!("{}: {doing} {connector} (attempt {attempt})", step_of(node));
             // A service is asked for one of several functions.
-            let asked = (doing == "calling").then(|| format!("its function {function}"));
+            let asked = matches!(doing, "calling" | "undoing through").then(|| format!("its function {function}"));
             let handed = (!hands.is_empty()).then(|| format!("handed over, as handles: {}", hands.join(", ")));
             let effect = format!("effect {key}, {class}");
             Said::plain(what).with([effect]).with(asked).with(handed).with(carries.iter().map(committed))
@@ -388,7 +399,7 @@ fn done(node: &str, exit: &str, reference: &str, detail: &str) -> String {
     let step = step_of(node);
     let said = some(detail).map_or_else(String::new, |detail| format!(": {detail}"));
     let reference = some(reference).map_or_else(String::new, |reference| format!(", reference {reference}"));
-    let part = node.split_once('.').map_or("", |(_, part)| part);
+    let part = node.split_once('.').map_or("", |(_, part)| part.split_once('#').map_or(part, |(part, _)| part));
     match (part, exit) {
         ("charge", "done") => format!("{step}: payment taken{reference}"),
         ("charge", "declined") => format!("{step}: card declined{said}"),
@@ -398,6 +409,8 @@ fn done(node: &str, exit: &str, reference: &str, detail: &str) -> String {
         ("validate", _) => format!("{step}: no good card{said}"),
         ("check", "done") => format!("{step}: checked{said}"),
         ("check", _) => format!("{step}: the check stands against it{said}"),
+        ("undo", "done") => format!("{step}: undone{reference}"),
+        ("undo", _) => format!("{step}: stays as it is{said}"),
         ("call", "done") => format!("{step}: answered"),
         ("call", _) => format!("{step}: no answer{said}"),
         ("challenge", "done") => format!("{step}: code sent{reference}"),

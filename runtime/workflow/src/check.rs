@@ -22,9 +22,9 @@ use crate::budget::{Budget, Most};
 use crate::compile::{ConnectorFacts, ConnectorKind, Proof};
 use crate::dictionary::{ANSWERING, Assurance, Dictionary, FieldType, Source, TEXT_FROM};
 use crate::disclosures::Disclosures;
-use crate::plan::{Exit, Node, Target};
+use crate::plan::{Exit, Node, PAYMENT, Target};
 use crate::source::{Diagnostic, Span, Spanned};
-use crate::syntax::{Kind, Workflow};
+use crate::syntax::{Kind, Step, Workflow};
 use crate::template::{Template, key};
 
 /// What every channel carries, until a channel can say which medium it is.
@@ -112,10 +112,12 @@ impl<'a> Context<'a> {
         info.is_some_and(|info| info.ty == FieldType::Phone && info.source == Source::Customer)
     }
 
-    /// Whether a service can be handed this field: it is the customer's, and no card data.
-    fn may_be_handed(&self, field: &str) -> bool {
+    /// Whether a step can hand this field to a service: it is the customer's, and no card data; or it tells what undoes a
+    /// payment of the payment itself.
+    fn may_be_handed(&self, step: &Step, field: &str) -> bool {
         let info = self.dictionary.get(field);
-        info.is_some_and(|info| info.source == Source::Customer && !info.class.is_card())
+        let own = matches!(step.kind, Kind::Pay(_)) && PAYMENT.contains(&field);
+        own || info.is_some_and(|info| info.source == Source::Customer && !info.class.is_card())
     }
 
     fn template(&self, name: &str, medium: &str) -> Option<&'a Template> {

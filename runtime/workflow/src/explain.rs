@@ -100,6 +100,13 @@ pub fn explain(plan: &Plan, dictionary: &Dictionary) -> Explained {
             steps.len() - 1
         });
         let step = &mut steps[at];
+        if node.undoes() {
+            let undo = does(plan, dictionary, node);
+            step.does.push(format!(
+                "is undone when the run fails or is cancelled later: {undo}; where that fails, a person decides"
+            ));
+            continue;
+        }
         step.does.push(does(plan, dictionary, node));
         for (exit, target) in &node.exits {
             let leads = leads(plan, node, *target);

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use crate::compile::Sources;
 use crate::dictionary::{Assurance, Level, Source};
 use crate::expression::Condition;
-use crate::plan::{Amount, Carries, Each, Ending, Exit, Node, Op, Target};
+use crate::plan::{Amount, Carries, Each, Ending, Exit, Node, Op, Target, undo_of};
 use crate::syntax::{
-    Call, Capture, Choose, Communicate, Debit, Disclose, Kind, Offer, OnPage, Pay, Step, Verify, Workflow,
+    Call, Capture, Choose, Communicate, Debit, Disclose, Kind, Offer, OnPage, Pay, Step, Undo, Verify, Workflow,
 };
 
 /// The one method that the engine can carry out.
@@ -84,8 +84,12 @@ impl Lowering<'_> {
         let (mut then, mut drafts) = (then.clone(), Vec::new());
         // From the last to the first, so that each knows what it leads on to.
         for step in steps.iter().rev() {
-            let own = self.step(step, &then);
+            let mut own = self.step(step, &then);
             then = own.first().map_or(then, |first| To::Node(first.name.clone()));
+            if let Some(Undo::Call(call)) = step.kind.undo() {
+                let undo = self.call(&step.id.value, call, &To::End(Ending::Failed));
+                own.push(Draft { name: undo_of(&step.id.value), ..undo });
+            }
             drafts.push(own);
         }
         drafts.into_iter().rev().flatten().collect()
@@ -165,7 +169,8 @@ impl Lowering<'_> {
             let mut own = self.sequence(steps, &meet);
             if go_on {
                 // What would end the run brings this branch to where they meet.
-                let exits = own.iter_mut().flat_map(|draft| &mut draft.exits);
+                let forward = own.iter_mut().filter(|draft| draft.name != undo_of(&draft.step));
+                let exits = forward.flat_map(|draft| &mut draft.exits);
                 exits.filter(|(_, to)| matches!(to, To::End(_))).for_each(|(_, to)| *to = meet.clone());
             }
             let start = own.first().map_or_else(|| meet.clone(), |first| To::Node(first.name.clone()));

@@ -61,10 +61,26 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether it undoes what its step did. No way leads there: the engine goes there when a run fails.
+    #[must_use]
+    pub fn undoes(&self) -> bool {
+        self.name == undo_of(&self.step)
+    }
+
     /// Where this exit leads. INVARIANT: the lowering lists every exit that an op can take.
     pub fn target(&self, exit: Exit) -> Target {
         self.exits.iter().find(|(e, _)| *e == exit).map_or(Target::End(Ending::Failed), |(_, t)| *t)
     }
+}
+
+/// What is known of a payment to what undoes it, beside the customer's fields.
+pub const PAYMENT: [&str; 2] = ["payment.reference", "payment.amount"];
+
+/// The node that undoes what a step did.
+#[must_use]
+pub fn undo_of(step: &str) -> String {
+    let (step, item) = step.split_once('#').map_or((step, None), |(step, item)| (step, Some(item)));
+    item.map_or_else(|| format!("{step}.undo"), |item| format!("{step}.undo#{item}"))
 }
 
 /// How a node can be left.

@@ -160,6 +160,24 @@ impl Kind {
         }
     }
 
+    /// How what it did is undone, where that is said.
+    #[must_use]
+    pub fn undo(&self) -> Option<&Undo> {
+        match self {
+            Kind::Pay(pay) => Some(&pay.undo),
+            Kind::Call(call) => call.undo.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The calls of services that it makes: its own, and the one that undoes it.
+    #[must_use]
+    pub fn calls(&self) -> Vec<&Call> {
+        let own = if let Kind::Call(call) = self { Some(call) } else { None };
+        let undo = self.undo().and_then(|undo| if let Undo::Call(call) = undo { Some(&**call) } else { None });
+        own.into_iter().chain(undo).collect()
+    }
+
     /// The sequences of steps inside this one, in the order written.
     #[must_use]
     pub fn inner(&self) -> Vec<&[Step]> {
@@ -257,8 +275,17 @@ pub struct Pay {
     pub through: Spanned<String>,
     /// What the page asks of the customer.
     pub page: OnPage,
-    /// Why nothing undoes it.
-    pub undo: Spanned<String>,
+    /// How it is undone.
+    pub undo: Undo,
+}
+
+/// `undo:`, what gives back what a step did, when the run fails later.
+#[derive(Clone, Debug)]
+pub enum Undo {
+    /// Nothing; why, and who decides.
+    None(Spanned<String>),
+    /// A call of a service.
+    Call(Box<Call>),
 }
 
 /// `capture:`
@@ -324,6 +351,8 @@ pub struct Call {
     pub purpose: Option<Spanned<String>>,
     /// A narrower effect class than the manifest declares.
     pub class: Option<Spanned<String>>,
+    /// How it is undone, where it is.
+    pub undo: Option<Undo>,
 }
 
 /// `wait:`

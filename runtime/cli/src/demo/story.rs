@@ -124,7 +124,9 @@ pub async fn play(
                 stage.clock.move_to(*at);
                 tokio::time::sleep(LOOK).await;
             }
-            Phase::NeedsPerson(_, why) => return Err(Failure::Story { at: run.summary().at, why: why.clone() }.into()),
+            Phase::NeedsPerson(_, why) | Phase::UndoFailed(_, why) => {
+                return Err(Failure::Story { at: run.summary().at, why: why.clone() }.into());
+            }
             Phase::Entered | Phase::Permitted | Phase::Intended(_) | Phase::Branched(_) => {
                 tokio::time::sleep(LOOK).await
             }

@@ -179,9 +179,8 @@ impl Rehearsal {
 
 /// In which words a run that is not over stands there.
 pub fn standing(run: &Run) -> String {
-    let decides = run.cursors.iter().find_map(|cursor| match &cursor.phase {
-        Phase::NeedsPerson(_, why) => Some(format!("a person decides at `{}`: {why}", step_of(&cursor.place))),
-        _ => None,
+    let decides = run.cursors.iter().find_map(|cursor| {
+        Some(format!("a person decides at `{}`: {}", step_of(&cursor.place), cursor.needs_person()?))
     });
     match (&run.ended, decides) {
         (Some(ending), _) => format!("the run is over (`{ending}`)"),

@@ -171,6 +171,10 @@ fn settle(
         }
         (_, exit) => exit,
     };
+    if exit == Exit::Failed && node.undoes() {
+        let (node, key) = (node.name.clone(), effect.key.clone());
+        return Fact::UndoFailed { node, key, why: detail, accesses, refusals };
+    }
     let word = match exit {
         Exit::Done => "done",
         Exit::Declined => "declined",
@@ -186,6 +190,21 @@ fn settle(
         accesses,
         refusals,
         next: target(plan, node, exit),
+    }
+}
+
+/// What a step did stays as it is: a person says that nothing undoes it any more, and the others are undone all the same.
+pub(crate) fn left(plan: &Plan, node: &Node, effect: &Effect, detail: String) -> Fact {
+    Fact::Done {
+        node: node.name.clone(),
+        key: effect.key.clone(),
+        exit: "failed".into(),
+        reference: String::new(),
+        detail,
+        answer: None,
+        accesses: Vec::new(),
+        refusals: Vec::new(),
+        next: target(plan, node, Exit::Failed),
     }
 }
 

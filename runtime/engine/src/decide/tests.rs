@@ -1,6 +1,7 @@
 //! The laws of deciding, over the real healthcare plan and every kind of answer a vendor or a person can give.
 
 mod plans;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +9,11 @@ use proptest::prelude::*;
 use selvedge_policy::{Action, Decision, Reason, Weighed};
 use selvedge_record::{Draft, Head};
 
-use self::plans::{definition, every_kind, with_steps};
+use self::plans::{bookings, definition, every_kind, with_steps};
 use super::*;
 use crate::definition::Definition;
 use crate::fact::{Commitment, Moment};
+use crate::operate::Act;
 use crate::ports::store::{RunId, Stored};
 use crate::ports::{Failure, Finding, Report, ReportStatus};
 use crate::run::At;
@@ -201,7 +203,16 @@ impl Sheet {
             self.run.cursors.iter().filter(|cursor| cursor.waits()).map(|cursor| cursor.place.clone()).collect();
         let name = waits.get(usize::from(dice) % waits.len().max(1)).cloned().unwrap_or_default();
         let step = crate::run::step_of(&name).into_owned();
+        let stuck: Vec<&Cursor> = self.run.cursors.iter().filter(|cursor| cursor.needs_person().is_some()).collect();
+        let stuck = stuck.get(usize::from(dice) % stuck.len().max(1)).map(|cursor| step_of(&cursor.place).into_owned());
+        let operate = |act: Act| Some(Signal::Operate { act, reason: "seen to".into() });
         let signal = match (dice % 4, name.as_str()) {
+            (_, _) if dice % 32 == 30 => operate(Act::Cancel),
+            (1, _) if stuck.is_some() => operate(Act::Retry),
+            (said, _) if let Some(step) = stuck => {
+                let said = if said == 2 { Act::Done("b_1".into()) } else { Act::NotDone };
+                operate(Act::At(step, Box::new(said)))
+            }
             (0, _) => None,
             (_, n) if n.ends_with(".answer") => self
                 .run
@@ -252,7 +263,7 @@ proptest! {
     /// ends anywhere goes on as if it had not.
     #[test]
     fn any_prefix_of_a_record_folds_to_the_state_that_wrote_it(dice in proptest::collection::vec(any::<u8>(), 1..120)) {
-        let definition = if dice[0] % 2 == 0 { definition() } else { every_kind() };
+        let definition = [definition, every_kind, bookings][usize::from(dice[0]) % 3]();
         let mut sheet = Sheet::open(&definition);
         let mut states = vec![(sheet.record.len(), sheet.run.clone())];
         for die in dice {

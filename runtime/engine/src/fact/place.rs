@@ -31,6 +31,7 @@ impl Fact {
             | Fact::QuestionAnswered { node, .. }
             | Fact::ApprovalAsked { node, .. }
             | Fact::ApprovalDecided { node, .. }
+            | Fact::UndoFailed { node, .. }
             | Fact::Forked { node, .. }
             | Fact::Joined { node, .. }
             | Fact::MethodKept { node, .. }

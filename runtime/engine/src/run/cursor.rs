@@ -29,6 +29,8 @@ pub enum Phase {
     Unclear(Effect, u32, Micros),
     /// Maybe done, and nobody can be asked any more.
     NeedsPerson(Effect, String),
+    /// What a step did could not be undone; a person decides.
+    UndoFailed(Effect, String),
     /// Waiting for somebody until then.
     Waiting(Micros),
     /// Branches are under way, and meet here.
@@ -111,7 +113,8 @@ impl Cursor {
     /// The effect that is under way here.
     pub fn effect(&self) -> Option<&Effect> {
         match &self.phase {
-            Phase::Intended(e) | Phase::Postponed(e, _) | Phase::Unclear(e, _, _) | Phase::NeedsPerson(e, _) => Some(e),
+            Phase::Intended(e) | Phase::Postponed(e, _) | Phase::Unclear(e, _, _) => Some(e),
+            Phase::NeedsPerson(e, _) | Phase::UndoFailed(e, _) => Some(e),
             _ => None,
         }
     }
@@ -130,8 +133,16 @@ impl Cursor {
             Phase::Waiting(at) | Phase::Deferred(at) | Phase::Postponed(_, at) | Phase::Unclear(_, _, at) => {
                 (Some(*at), false)
             }
-            Phase::NeedsPerson(..) | Phase::Branched(_) => (None, false),
+            Phase::NeedsPerson(..) | Phase::UndoFailed(..) | Phase::Branched(_) => (None, false),
             Phase::Entered | Phase::Permitted | Phase::Intended(_) => (None, true),
+        }
+    }
+
+    /// Why a person is waited for here.
+    pub fn needs_person(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::NeedsPerson(_, why) | Phase::UndoFailed(_, why) => Some(why),
+            _ => None,
         }
     }
 

@@ -238,6 +238,7 @@ impl Engine {
             | Fact::Postponed { key, .. }
             | Fact::Unclear { key, .. }
             | Fact::NeedsPerson { key, .. }
+            | Fact::UndoFailed { key, .. }
             | Fact::Intended { key, .. }
                 if key == effect.key =>
             {

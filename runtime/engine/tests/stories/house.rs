@@ -82,6 +82,8 @@ pub struct Vendor {
     pub early: Mutex<Option<Engine>>,
     /// There the one that reports early waits twice, and each call of the service once.
     pub meets: Mutex<Option<Arc<Barrier>>>,
+    /// Whether the service leaves open what became of a call.
+    pub vague: Mutex<bool>,
 }
 
 impl Vendor {
@@ -147,6 +149,9 @@ impl Connectors for Vendor {
     }
     async fn perform(&self, call: &Call, function: &str, with: Vec<(String, Field)>) -> Observed<String> {
         self.meet().await;
+        if *self.vague.lock().unwrap() {
+            return seen(Err(Failure::Unknown("no answer".into())));
+        }
         if self.refuses.lock().unwrap().contains(function) {
             return seen(Err(Failure::Permanent("not possible".into())));
         }
@@ -319,7 +324,7 @@ pub fn connectors() -> BTreeMap<String, ConnectorFacts> {
             facts(
                 ConnectorKind::Service,
                 &["contract.address", "patient.name"],
-                &[("post", "idempotent"), ("note", "idempotent"), ("withdraw", "idempotent"), ("strike", "idempotent")],
+                &["post", "note", "close", "withdraw", "strike"].map(|function| (function, "idempotent")),
             ),
         ),
     ])

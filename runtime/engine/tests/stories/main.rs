@@ -9,4 +9,5 @@ mod language;
 mod noted;
 mod outgoing;
 mod people;
+mod undo;
 mod ways;

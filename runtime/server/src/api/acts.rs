@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use selvedge_engine::Run;
 use selvedge_engine::operate::Act;
+use selvedge_engine::run::step_of;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -36,8 +37,16 @@ pub struct Offer {
 
 /// All acts, with why one makes no sense where the run stands.
 pub(crate) fn offers(run: &Run) -> Vec<Offer> {
+    // Of several effects that wait for a person the request says which one it decides.
+    let waiting =
+        run.cursors.iter().find(|cursor| cursor.needs_person().is_some()).map(|cursor| step_of(&cursor.place));
+    let waiting = waiting.as_deref();
     let offer = |word: &str| {
-        let not_now = Act::named(word, "").and_then(|act| run.allows(&act).err());
+        let act = Act::named(word, "").map(|act| match (&act, waiting) {
+            (Act::Done(_) | Act::NotDone, Some(step)) => Act::At(step.to_owned(), Box::new(act)),
+            _ => act,
+        });
+        let not_now = act.and_then(|act| run.allows(&act).err());
         Offer { act: word.to_owned(), not_now: not_now.map(str::to_owned) }
     };
     ACTS.into_iter().map(offer).collect()
@@ -54,6 +63,9 @@ pub(crate) struct ToDo {
     /// For `done`: the vendor's reference.
     #[serde(default)]
     pub reference: String,
+    /// For `done` and `not-done`, where several effects wait for a person: the step of the one that is decided.
+    #[serde(default)]
+    pub step: String,
 }
 
 /// Pauses a run, resumes, cancels or retries it, or decides what became of an effect
@@ -116,6 +128,7 @@ impl App {
         let (id, _) = self.interaction(staff, "operate", id).await?;
         let unreadable = || ServerError::Unreadable { why: format!("`act` is one of {}", ACTS.join(", ")) };
         let act = Act::named(&to_do.act, &to_do.reference).ok_or_else(unreadable)?;
+        let act = if to_do.step.is_empty() { act } else { Act::At(to_do.step, Box::new(act)) };
         let run = self.engine.operate(&id, act, &to_do.reason, staff.who()).await?;
         tracing::info!(session = staff.session.id, interaction = id.interaction, act = to_do.act, "a run was steered");
         Ok(run)

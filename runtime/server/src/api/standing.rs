@@ -66,8 +66,8 @@ pub struct Standing {
     pub opened: String,
     /// The step that it stands at, or how it ended: `completed`, `failed`, `declined`.
     pub step: String,
-    /// `entered`, `permitted`, `deferred`, `under-way`, `postponed`, `unclear`, `needs-person`, `waiting`,
-    /// `branched`, `over`.
+    /// `entered`, `permitted`, `deferred`, `under-way`, `postponed`, `unclear`, `needs-person`,
+    /// `undo-failed`, `waiting`, `branched`, `over`.
     pub phase: String,
     /// The branches that are under way, each with the step that it stands at.
     pub branches: Vec<Branch>,
@@ -97,8 +97,8 @@ pub struct Standing {
     pub links: Vec<Link>,
     /// Payments that were taken.
     pub payments: Vec<Paid>,
-    /// The effect of which nobody knows yet whether it happened.
-    pub unclear: Option<Unclear>,
+    /// The effects of which nobody knows yet whether they happened, and what could not be undone.
+    pub unclear: Vec<Unclear>,
 }
 
 /// A branch that is under way.
@@ -189,15 +189,19 @@ pub struct Paid {
     pub at: String,
 }
 
-/// An effect that may have happened.
+/// An effect that may have happened, or that should undo a step and could not.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Unclear {
+    /// The step; a decision about one of several names it.
+    pub step: String,
     /// Its name for the vendor.
     pub effect: String,
     /// How often the vendor was asked.
     pub asked: Option<u32>,
     /// Why a person must decide.
     pub needs_person: Option<String>,
+    /// Whether it should undo the step, and certainly did not.
+    pub undo_failed: bool,
 }
 
 impl Standing {
@@ -297,6 +301,7 @@ fn phase(phase: &Phase) -> &'static str {
         Phase::Postponed(..) => "postponed",
         Phase::Unclear(..) => "unclear",
         Phase::NeedsPerson(..) => "needs-person",
+        Phase::UndoFailed(..) => "undo-failed",
         Phase::Waiting(_) => "waiting",
         Phase::Branched(_) => "branched",
     }
@@ -343,16 +348,21 @@ fn approval(run: &Run) -> Option<Approval> {
     Some(Approval { step, of, about, terms })
 }
 
-fn unclear(run: &Run) -> Option<Unclear> {
-    run.cursors.iter().find_map(|cursor| match &cursor.phase {
-        Phase::Unclear(effect, asked, _) => {
-            Some(Unclear { effect: effect.key.clone(), asked: Some(*asked), needs_person: None })
-        }
-        Phase::NeedsPerson(effect, why) => {
-            Some(Unclear { effect: effect.key.clone(), asked: None, needs_person: Some(why.clone()) })
-        }
-        _ => None,
-    })
+fn unclear(run: &Run) -> Vec<Unclear> {
+    let unclear = |cursor: &Cursor| {
+        let asked = if let Phase::Unclear(_, asked, _) = &cursor.phase { Some(*asked) } else { None };
+        let needs_person = cursor.needs_person().map(str::to_owned);
+        let (step, effect) = (step_of(&cursor.place).into_owned(), cursor.effect()?.key.clone());
+        let undo_failed = matches!(cursor.phase, Phase::UndoFailed(..));
+        (asked.is_some() || needs_person.is_some()).then_some(Unclear {
+            step,
+            effect,
+            asked,
+            needs_person,
+            undo_failed,
+        })
+    };
+    run.cursors.iter().filter_map(unclear).collect()
 }
 
 /// A time as the API writes it; one outside the years 0 to 9999 is none that a run can have.

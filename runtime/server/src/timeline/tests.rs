@@ -223,6 +223,30 @@ fn called() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
+/// A run that failed, and what it did is undone: once as it should be, once not, which a person settles.
+fn undone() -> Vec<(&'static str, &'static str, Value)> {
+    let key = "int_1.quote.undo#3.1";
+    let done =
+        |exit: &str| json!({"node": "quote.undo#3", "key": key, "exit": exit, "accesses": [], "next": "end:failed"});
+    let mut left = done("failed");
+    left["detail"] = json!("decided by person:sam (supervisor): withdrawn by hand");
+    vec![
+        ("host", "undo.began", json!({"ending": "failed", "places": ["quote.undo#3", "booked.undo"]})),
+        (
+            "host",
+            "effect.intended",
+            json!({"node": "quote.undo#3", "key": key, "connector": "desk", "function": "withdraw", "class": "idempotent", "attempt": 1, "hands": ["patient.mobile"]}),
+        ),
+        (
+            "connector:desk@sha256:55",
+            "undo.failed",
+            json!({"node": "quote.undo#3", "key": key, "why": "HTTP 409", "accesses": []}),
+        ),
+        ("person:sam", "effect.done", left),
+        ("connector:desk@sha256:55", "effect.done", done("done")),
+    ]
+}
+
 /// A run that waits and takes one way and not another.
 fn ways() -> Vec<(&'static str, &'static str, Value)> {
     let asked = |field: &str| json!([{"field": field, "class": "PHI", "how": "condition", "place": "route"}]);
@@ -368,6 +392,24 @@ fn a_call_of_a_service_reads_so() {
 }
 
 #[test]
+fn what_is_undone_reads_so() {
+    insta::assert_snapshot!(read_aloud(&events(undone())), @r"
+        2026-11-24 17:03:00 UTC Warning [Selvedge] what was done is undone, the newest first
+            undoes quote#3
+            undoes booked
+        2026-11-24 17:03:01 UTC Plain [Selvedge] quote#3: undoing through desk (attempt 1)
+            effect int_1.quote.undo#3.1, idempotent
+            its function withdraw
+            handed over, as handles: patient.mobile
+        2026-11-24 17:03:02 UTC Bad [desk] quote#3: the undo failed: a person must decide
+            HTTP 409
+            effect int_1.quote.undo#3.1
+        2026-11-24 17:03:03 UTC Bad [sam] quote#3: stays as it is: decided by person:sam (supervisor): withdrawn by hand
+        2026-11-24 17:03:04 UTC Good [desk] quote#3: undone
+        ");
+}
+
+#[test]
 fn the_ways_of_a_run_read_so() {
     insta::assert_snapshot!(read_aloud(&events(ways())), @r"
         2026-11-24 17:03:00 UTC Warning [Selvedge] grace: waiting for its time until 2026-11-24 17:33 UTC
@@ -456,6 +498,7 @@ fn every_sample_is_an_event_that_the_engine_could_have_written() {
         story(),
         events(otherwise()),
         events(called()),
+        events(undone()),
         events(ways()),
         events(written()),
         events(asked()),

@@ -7,7 +7,7 @@ use super::{Context, Findings, ticked};
 use crate::compile::ConnectorKind;
 use crate::plan::{Carries, Exit, Node, Op};
 use crate::source::{Diagnostic, code, duration_in_words};
-use crate::syntax::{CALL_CLASSES, Kind};
+use crate::syntax::{CALL_CLASSES, Kind, Undo};
 
 /// How "did it happen?" can be answered. `pure` changes nothing outside and needs no answer.
 pub const EFFECT_CLASSES: [&str; 4] = ["pure", "idempotent", "reconcile", "never-retry"];
@@ -19,14 +19,38 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     effects(context, findings);
     narrowed(context, findings);
     waits(context, findings);
+    undos(context, findings);
+}
+
+/// A payment says how it is undone or why not, another step may say it; and what undoes it does something.
+fn undos(context: &Context<'_>, findings: &mut Findings) {
     for step in context.workflow.every_step() {
-        let undo = match &step.kind {
-            Kind::Pay(pay) => &pay.undo.value,
-            Kind::Debit(debit) => &debit.undo.value,
-            _ => continue,
+        let id = &step.id.value;
+        if let Kind::Debit(debit) = &step.kind {
+            let because = format!("by no workflow: {}", debit.undo.value);
+            findings.proved(format!("`{id}` says how its money is given back"), "plan.undo", CITE, because);
+        }
+        let because = match step.kind.undo() {
+            None => continue,
+            Some(Undo::None(why)) => format!("by no workflow: {}", why.value),
+            Some(Undo::Call(call)) => {
+                let service = context.fitting(&call.through.value, ConnectorKind::Service);
+                let declared = service.and_then(|(_, facts)| facts.effects.get(&call.function.value));
+                if declared.is_some_and(|class| class == "pure") {
+                    let message =
+                        format!("`{}` is pure: it changes nothing, and so cannot undo `{id}`", call.function.value);
+                    let refusal = Diagnostic::new(code::NO_EFFECT_CLASS, message).at(&call.function.span);
+                    findings.refuse(
+                        refusal.help("name the function that takes it back, or write `undo: { none: \"why\" }`"),
+                    );
+                    continue;
+                }
+                let (function, through) = (&call.function.value, &call.through.value);
+                format!("by `{function}` of `{through}`, when the run fails or is cancelled later")
+            }
         };
-        let claim = format!("`{}` says how its money is given back", step.id.value);
-        findings.proved(claim, "plan.undo", CITE, format!("by no workflow: {undo}"));
+        let what = if matches!(step.kind, Kind::Pay(_)) { "its money is given back" } else { "it is undone" };
+        findings.proved(format!("`{id}` says how {what}"), "plan.undo", CITE, because);
     }
 }
 
@@ -82,8 +106,8 @@ fn effects(context: &Context<'_>, findings: &mut Findings) {
 /// workflow can.
 fn narrowed(context: &Context<'_>, findings: &mut Findings) {
     let rank = |class: &str| CALL_CLASSES.iter().position(|known| *known == class);
-    for step in context.workflow.every_step() {
-        let Kind::Call(call) = &step.kind else { continue };
+    let steps = context.workflow.every_step();
+    for (step, call) in steps.into_iter().flat_map(|step| step.kind.calls().into_iter().map(move |call| (step, call))) {
         let Some(class) = &call.class else { continue };
         let Some((installed, facts)) = context.fitting(&call.through.value, ConnectorKind::Service) else { continue };
         let (function, Some(declared)) = (&call.function.value, facts.effects.get(&call.function.value)) else {

@@ -86,14 +86,14 @@ fn needed<'a>(context: &Context<'a>) -> Needed<'a> {
             Kind::Pay(Pay { through, .. }) | Kind::Capture(Capture { through, .. }) => {
                 add(through, ConnectorKind::Gateway, CARD.to_vec(), &workflow.purpose.value);
             }
-            Kind::Call(call) => {
-                let purpose = call.purpose.as_ref().unwrap_or(&workflow.purpose);
-                // Nobody is asked to grant what may not be handed over at all.
-                let fields = call.with.iter().map(|(_, field)| field.value.as_str());
-                let fields = fields.filter(|field| context.may_be_handed(field)).collect();
-                add(&call.through, ConnectorKind::Service, fields, &purpose.value);
-            }
             _ => {}
+        }
+        for call in step.kind.calls() {
+            let purpose = call.purpose.as_ref().unwrap_or(&workflow.purpose);
+            // Nobody is asked to grant what may not be handed over at all.
+            let fields = call.with.iter().map(|(_, field)| field.value.as_str());
+            let fields = fields.filter(|field| context.may_be_handed(step, field)).collect();
+            add(&call.through, ConnectorKind::Service, fields, &purpose.value);
         }
     }
     needed

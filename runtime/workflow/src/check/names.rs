@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, Findings, flow::CARD_CITE};
+use super::{Context, Findings, flow::CARD_CITE, ticked};
 use crate::compile::ConnectorKind;
 use crate::dictionary::{FieldType, Level, Source};
 use crate::lower::{CODE, IDENTITY, amount, proven};
-use crate::plan::{Amount, Noted};
+use crate::plan::{Amount, Noted, PAYMENT};
 use crate::source::{Diagnostic, Span, Spanned, code, did_you_mean, duration_in_words};
 use crate::syntax::{Approve, Call, Capture, Communicate, Debit, Kind, OnPage, Pay, Record, Step, Verify};
 use crate::template::contains_card_number;
@@ -20,6 +20,7 @@ const ALL: &str = "all";
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     workflow_itself(context, findings);
     for step in context.workflow.every_step() {
+        step.kind.calls().into_iter().for_each(|call| service(context, step, call, findings));
         match &step.kind {
             Kind::Verify(verify) => verification(context, step, verify, findings),
             Kind::Communicate(communicate) => message(context, step, communicate, findings),
@@ -27,7 +28,6 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             Kind::Pay(pay) => payment(context, step, pay, findings),
             Kind::Capture(capture) => method(context, step, capture, findings),
             Kind::Debit(debit) => self::debit(context, step, debit, findings),
-            Kind::Call(call) => service(context, call, findings),
             Kind::Ask(ask) => no_card_number(&ask.question, findings),
             Kind::Approve(approve) => approval(context, step, approve, findings),
             Kind::Record(record) => recorded(step, record, findings),
@@ -55,9 +55,9 @@ fn workflow_itself(context: &Context<'_>, findings: &mut Findings) {
             Kind::Pay(pay) => drop(used.insert(&pay.through.value)),
             Kind::Capture(capture) => drop(used.insert(&capture.through.value)),
             Kind::Debit(debit) => used.extend([&debit.through.value, &debit.notice.over.value]),
-            Kind::Call(call) => drop(used.insert(&call.through.value)),
             _ => {}
         }
+        used.extend(step.kind.calls().into_iter().map(|call| &call.through.value));
     }
     for (own, installed) in &workflow.uses {
         if !context.connectors.contains_key(&installed.value) {
@@ -226,7 +226,7 @@ fn on_page(context: &Context<'_>, step: &Step, page: &OnPage, asked: &Asked, fin
 }
 
 /// The service has the function; what it is handed are fields of the customer, and no card.
-fn service(context: &Context<'_>, call: &Call, findings: &mut Findings) {
+fn service(context: &Context<'_>, step: &Step, call: &Call, findings: &mut Findings) {
     connector(context, &call.through, ConnectorKind::Service, findings);
     if let Some(purpose) = &call.purpose {
         no_identity(purpose, findings);
@@ -247,10 +247,14 @@ fn service(context: &Context<'_>, call: &Call, findings: &mut Findings) {
             let message = format!("`{}` is card data ({}) and goes to gateways alone", field.value, info.class);
             let refusal = Diagnostic::new(code::CARD_DATA, message).at(&field.span).cite(CARD_CITE);
             findings.refuse(refusal.help("take the line out; a `pay` step charges a card"));
-        } else if !context.may_be_handed(&field.value) {
+        } else if !context.may_be_handed(step, &field.value) {
             let message = format!("`{}` is not a field of the customer", field.value);
             let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&field.span);
-            findings.refuse(refusal.help("name a field with `source: customer`"));
+            let help = match step.kind {
+                Kind::Pay(_) => format!("name a field with `source: customer`, or one of {}", ticked(PAYMENT)),
+                _ => "name a field with `source: customer`".to_owned(),
+            };
+            findings.refuse(refusal.help(help));
         }
     }
 }

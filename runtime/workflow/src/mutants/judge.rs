@@ -208,6 +208,15 @@ impl Judge<'_> {
                 let declared = self.facts(connector).and_then(|facts| rank(facts.effects.get(function)?));
                 let wider = class.as_ref().is_some_and(|class| rank(class) < declared);
                 self.break_if(wider, EFFECT);
+                // Only after a payment is there one to tell of, and what changes nothing undoes nothing.
+                let paid = |n: &&Node| n.step == node.step && matches!(n.op, Op::Charge { .. });
+                let tells = node.undoes() && self.nodes.iter().any(|n| paid(&n));
+                let own = |path: &&str| {
+                    self.sources.dictionary.fields.get(*path).map(|info| info.source) == Some(Source::Customer)
+                };
+                let told = |path: &&str| tells && ["payment.reference", "payment.amount"].contains(path);
+                self.break_if(!fields.iter().all(|path| own(path) || told(path)), ORDER);
+                self.break_if(node.undoes() && declared == rank("pure"), EFFECT);
             }
             Op::When { condition } => {
                 let card = condition.reads.iter().any(|path| matches!(self.class(path), Some(Class::Pan | Class::Sad)));

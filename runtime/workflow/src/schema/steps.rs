@@ -169,13 +169,6 @@ fn communicate() -> Value {
     )
 }
 
-fn undo() -> Value {
-    map(
-        "How the money is given back.",
-        vec![("none", MUST, text("Who decides, and why no workflow does.", "a refund is decided by a person"))],
-    )
-}
-
 fn pay() -> Value {
     map(
         "Take a payment by card, on the page that a link opened.",
@@ -188,7 +181,7 @@ fn pay() -> Value {
             ("step-up", MAY, name("The `verify` step to repeat when the proof has run out.", "identity")),
             ("authorization", MUST, name("The page with the words that the customer agrees to.", "authorization")),
             ("tries", MUST, count("How many cards may be tried.", MAX_TRIES)),
-            ("undo", MUST, undo()),
+            ("undo", MUST, undo("How the money is given back when the run fails or is cancelled later.")),
         ],
     )
 }
@@ -226,30 +219,48 @@ fn debit() -> Value {
             ("amount", MUST, field("A money field.", "instalment.amount")),
             ("through", MUST, name("The gateway, from `uses`.", "cards")),
             ("notice", MUST, notice),
-            ("undo", MUST, undo()),
+            ("undo", MUST, never_undone()),
         ],
     )
 }
 
-fn call() -> Value {
+fn never_undone() -> Value {
     map(
-        "Call a function of a service.",
-        vec![
-            id(),
-            ("through", MUST, name("The service, from `uses`.", "ledger")),
-            ("function", MUST, name("The function, as its manifest names it.", "post")),
-            (
-                "with",
-                MAY,
-                names_to(
-                    "The function's own names to the fields that it is handed.",
-                    field("A field.", "account.balance"),
-                ),
-            ),
-            ("purpose", MAY, name("Its purpose, where it is not the workflow's.", "billing")),
-            ("class", MAY, words("A more careful effect class than the manifest's.", &CALL_CLASSES)),
-        ],
+        "How the money is given back.",
+        vec![("none", MUST, text("Who decides, and why no workflow does.", "a refund is decided by a person"))],
     )
+}
+
+/// One way in which what a step did is undone, or why there is none.
+fn undo(about: &str) -> Value {
+    let why = text("Who decides, and why no workflow does.", "a refund is decided by a person");
+    let call = map("A call of a service that undoes it.", called());
+    let mut schema = one_key(about, vec![("none", why), ("call", call)]);
+    schema["examples"] = json!([
+        { "none": "a refund is decided by a person" },
+        { "call": { "through": "ledger", "function": "reverse", "with": { "payment": "payment.reference" } } },
+    ]);
+    schema
+}
+
+fn call() -> Value {
+    let undo = ("undo", MAY, undo("How it is undone when the run fails or is cancelled later."));
+    map("Call a function of a service.", [id()].into_iter().chain(called()).chain([undo]).collect())
+}
+
+/// What a call says.
+fn called() -> Vec<super::Key> {
+    vec![
+        ("through", MUST, name("The service, from `uses`.", "ledger")),
+        ("function", MUST, name("The function, as its manifest names it.", "post")),
+        (
+            "with",
+            MAY,
+            names_to("The function's own names to the fields that it is handed.", field("A field.", "account.balance")),
+        ),
+        ("purpose", MAY, name("Its purpose, where it is not the workflow's.", "billing")),
+        ("class", MAY, words("A more careful effect class than the manifest's.", &CALL_CLASSES)),
+    ]
 }
 
 fn wait() -> Value {

@@ -4,7 +4,8 @@
 use super::{
     Approve, Ask, CALL_CLASSES, CHANNELS, Call, Capture, Choose, Communicate, Debit, Disclose, ForEach, Kind, Link,
     MAX_ANSWERS, MAX_AT_ONCE, MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES,
-    MAX_WAIT, MAX_WAYS, MAX_WITH, MOST_PARTS, Notice, Offer, OnPage, Parallel, Pay, Record, Step, Verify, Wait, When,
+    MAX_WAIT, MAX_WAYS, MAX_WITH, MOST_PARTS, Notice, Offer, OnPage, Parallel, Pay, Record, Step, Undo, Verify, Wait,
+    When,
 };
 use crate::dictionary::{Level, word};
 use crate::plan::{Every, Noted, Word};
@@ -315,21 +316,21 @@ fn pay(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
     let by = keys.required("by").one_of(&["link"]);
     let through = name(&keys.required("through"));
     let page = on_page(&keys, keys.optional("step-up"));
-    let undo = undo(reader, &keys, "pay");
+    let undo = undone(reader, &undo(reader, &keys, "pay"));
     by?;
     let kind = Kind::Pay(Pay { amount: amount?, through: through?, page: page?, undo: undo? });
     Some(Step { id: id?, kind })
 }
 
 /// How the money of a step is given back.
-fn undo(reader: &Reader, keys: &Fields<'_, '_>, kind: &str) -> Option<Spanned<String>> {
+fn undo<'r, 'v>(reader: &Reader, keys: &Fields<'r, 'v>, kind: &str) -> Item<'r, 'v> {
     let undo = keys.optional("undo");
     if let (false, Some(span)) = (undo.is_given(), keys.span()) {
         let message = format!("a `{kind}` step says how the money is given back, or why never");
         let help = "add `undo: { none: \"who decides, and why no workflow does\" }`";
         reader.report(Diagnostic::new(code::MISSING_KEY, message).at(span).help(help));
     }
-    undo.map(&["none"]).required("none").text()
+    undo
 }
 
 fn debit(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
@@ -340,7 +341,7 @@ fn debit(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
     let notice = keys.required("notice").map(&["over", "to", "template", "before"]);
     let (over, to) = (name(&notice.required("over")), notice.required("to").text());
     let (template, before) = (name(&notice.required("template")), wait(&notice.required("before")));
-    let undo = undo(reader, &keys, "debit");
+    let undo = undo(reader, &keys, "debit").map(&["none"]).required("none").text();
     let notice = Notice { over: over?, to: to?, template: template?, before: before? };
     Some(Step { id: id?, kind: Kind::Debit(Debit { amount: amount?, through: through?, notice, undo: undo? }) })
 }
@@ -366,8 +367,31 @@ fn on_page(keys: &Fields<'_, '_>, step_up: Item<'_, '_>) -> Option<OnPage> {
 }
 
 fn call(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
-    let keys = body.map(&["id", "through", "function", "with", "purpose", "class"]);
+    let keys = body.map(&["id", "through", "function", "with", "purpose", "class", "undo"]);
     let id = name(&keys.required("id"));
+    let undo = keys.optional("undo");
+    let undo = if undo.is_given() { undone(reader, &undo).map(Some) } else { Some(None) };
+    let call = called(reader, &keys)?;
+    Some(Step { id: id?, kind: Kind::Call(Call { undo: undo?, ..call }) })
+}
+
+/// `undo:`, of which there is one way or the reason why there is none.
+fn undone(reader: &Reader, item: &Item<'_, '_>) -> Option<Undo> {
+    let keys = item.named("`undo`").map(&["none", "call"]);
+    let (none, call) = (keys.optional("none"), keys.optional("call"));
+    match (none.is_given(), call.is_given()) {
+        (true, false) => none.text().map(Undo::None),
+        (false, true) => {
+            let keys = call.map(&["through", "function", "with", "purpose", "class"]);
+            called(reader, &keys).map(|call| Undo::Call(Box::new(call)))
+        }
+        _ if item.is_given() => item.wrong("one of `none: \"why not\"` and `call: { … }`"),
+        _ => None,
+    }
+}
+
+/// What a call says: of a step, or of what undoes one.
+fn called(reader: &Reader, keys: &Fields<'_, '_>) -> Option<Call> {
     let through = name(&keys.required("through"));
     let function = name(&keys.required("function"));
     let with = keys.optional("with");
@@ -389,8 +413,7 @@ fn call(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
         let message = format!("{} fields; at most {MAX_WITH} are handed over in one call", handed.len());
         reader.report(Diagnostic::new(code::BEYOND_LIMITS, message).at(&span).help("divide the step"));
     }
-    let kind = Kind::Call(Call { through: through?, function: function?, with: handed, purpose, class });
-    Some(Step { id: id?, kind })
+    Some(Call { through: through?, function: function?, with: handed, purpose, class, undo: None })
 }
 
 fn level(keys: &Fields<'_, '_>) -> Option<Spanned<Level>> {

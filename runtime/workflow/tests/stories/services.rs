@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::house::{NAME, WORKFLOW, connectors, files_with, step, told};
 use crate::ways::choose;
-use selvedge_workflow::plan::Op;
+use selvedge_workflow::plan::{Node, Op, Target};
 use selvedge_workflow::{Checked, ConnectorFacts, ConnectorKind, compile};
 
 const QUOTE: &str = "  - call:
@@ -24,7 +24,12 @@ fn with_a_desk() -> BTreeMap<String, ConnectorFacts> {
         signal: String::new(),
         fields: ["patient.mobile", "account.balance"].map(str::to_owned).into(),
         purposes: ["billing".to_owned()].into(),
-        effects: [("quote".to_owned(), "idempotent".to_owned()), ("look".to_owned(), "pure".to_owned())].into(),
+        effects: [
+            ("quote".to_owned(), "idempotent".to_owned()),
+            ("look".to_owned(), "pure".to_owned()),
+            ("withdraw".to_owned(), "idempotent".to_owned()),
+        ]
+        .into(),
         grant_file: "workflows/grants/desk.yaml".into(),
     };
     all.insert("desk".into(), desk);
@@ -153,4 +158,85 @@ fn a_call_hands_over_no_more_fields_than_its_limit() {
     assert!(refused.contains("W105") && refused.contains("17 fields; at most 16"), "{refused}");
     let refused = changed("phone:", "Phone:");
     assert!(refused.contains("W104") && refused.contains("`Phone`"), "{refused}");
+}
+
+const UNDO: &str = "      undo: { call: { through: desk, function: withdraw, with: { phone: patient.mobile } } }\n";
+
+#[test]
+fn what_undoes_a_step_stands_beside_it_and_no_way_leads_there() {
+    let checked = check(&format!("{QUOTE}{UNDO}")).unwrap();
+    let nodes = &checked.plan.nodes;
+    let at = nodes.iter().position(|node| node.name == "quote.undo").unwrap();
+    assert!(nodes[at].undoes() && nodes[at].step == "quote");
+    let leads = |node: &Node| node.exits.iter().any(|(_, to)| *to == Target::Node(at));
+    assert!(!nodes.iter().any(leads));
+    let proof = checked.proofs.iter().find(|proof| proof.claim.contains("it is undone")).unwrap();
+    assert_eq!(proof.claim, "`quote` says how it is undone");
+    assert_eq!(proof.because, "by `withdraw` of `desk`, when the run fails or is cancelled later");
+}
+
+#[test]
+fn what_undoes_a_step_is_held_to_all_that_a_call_is() {
+    let undo = |old: &str, new: &str| {
+        assert!(UNDO.contains(old), "{old}");
+        check(&format!("{QUOTE}{}", UNDO.replacen(old, new, 1))).map(|_| ()).unwrap_err()
+    };
+    insta::assert_snapshot!(undo("function: withdraw", "function: look"), @r#"
+        W136 workflows/healthcare-balance/workflow.yaml:35:48: `look` is pure: it changes nothing, and so cannot undo `quote`
+          help: name the function that takes it back, or write `undo: { none: "why" }`
+        "#);
+    insta::assert_snapshot!(undo("function: withdraw", "function: witdraw"), @r"
+        W111 workflows/healthcare-balance/workflow.yaml:35:48: `desk` has no function `witdraw`
+          help: did you mean `withdraw`?
+        ");
+    insta::assert_snapshot!(undo("phone: patient.mobile", "phone: patient.name"), @r"
+        W134 workflows/healthcare-balance/workflow.yaml:35:32: `desk` is not granted the field `patient.name`
+          rule: grant.fields (45 CFR 164.502(b), PCI DSS 4.0.1 7.2)
+          help: an admin writes in `workflows/grants/desk.yaml`: `fields: [account.balance, patient.mobile, patient.name]`
+        ");
+    insta::assert_snapshot!(undo("phone: patient.mobile", "paid: payment.reference"), @r"
+        W113 workflows/healthcare-balance/workflow.yaml:35:72: `payment.reference` is not a field of the customer
+          help: name a field with `source: customer`
+        ");
+    insta::assert_snapshot!(undo("function: withdraw,", "function: withdraw, class: pure,"), @r"
+        W136 workflows/healthcare-balance/workflow.yaml:35:65: `desk` says that `withdraw` is idempotent, which `pure` widens
+          help: remove the line, or write one of `idempotent`, `never-retry`
+        ");
+    insta::assert_snapshot!(undo("call: { through: desk, function: withdraw, with: { phone: patient.mobile } }", ""), @r#"
+        W104 workflows/healthcare-balance/workflow.yaml:35:13: `undo` should be one of `none: "why not"` and `call: { … }`; found keys and values
+        "#);
+}
+
+/// The shipped workflow whose payment is given back by the desk, which is granted these fields too.
+fn refunded(with: &str, granted: &[&str]) -> Result<Checked, String> {
+    let none = "      undo: { none: \"a refund is decided by a person, never by a workflow\" }";
+    let call = format!("      undo: {{ call: {{ through: desk, function: withdraw, with: {with} }} }}");
+    let mut files = files_with(WORKFLOW, none, &call);
+    let text = files.get_mut(WORKFLOW).unwrap();
+    *text = text.replacen("uses:\n", "uses:\n  desk: desk\n", 1);
+    let mut all = with_a_desk();
+    all.get_mut("desk").unwrap().fields.extend(granted.iter().map(|field| (*field).to_owned()));
+    compile(&files, NAME, &all).map_err(|found| told(&found))
+}
+
+#[test]
+fn what_gives_a_payment_back_is_told_its_reference_and_amount_and_never_the_card() {
+    let payment = "{ payment: payment.reference, amount: payment.amount }";
+    let checked = refunded(payment, &["payment.reference", "payment.amount"]).unwrap();
+    let proof = checked.proofs.iter().find(|proof| proof.rule == "plan.undo").unwrap();
+    assert_eq!(proof.because, "by `withdraw` of `desk`, when the run fails or is cancelled later");
+    insta::assert_snapshot!(refunded(payment, &[]).unwrap_err(), @r"
+        W134 workflows/healthcare-balance/workflow.yaml:57:32: `desk` is not granted the fields `payment.amount`, `payment.reference`
+          rule: grant.fields (45 CFR 164.502(b), PCI DSS 4.0.1 7.2)
+          help: an admin writes in `workflows/grants/desk.yaml`: `fields: [account.balance, patient.mobile, payment.amount, payment.reference]`
+        ");
+    insta::assert_snapshot!(refunded("{ card: card.number }", &[]).unwrap_err(), @r"
+        W133 workflows/healthcare-balance/workflow.yaml:57:72: `card.number` is card data (PAN) and goes to gateways alone
+          rule: PCI DSS 4.0.1 3.3.1, 3.4.1
+          help: take the line out; a `pay` step charges a card
+        ");
+    insta::assert_snapshot!(refunded("{ date: payment.date }", &[]).unwrap_err(), @r"
+        W113 workflows/healthcare-balance/workflow.yaml:57:72: `payment.date` is not a field of the customer
+          help: name a field with `source: customer`, or one of `payment.reference`, `payment.amount`
+        ");
 }

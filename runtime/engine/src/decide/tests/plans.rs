@@ -58,8 +58,50 @@ pub fn every_kind() -> Definition {
     )
 }
 
+/// Steps that are booked, at once and one after the other, and undone when the run fails later.
+pub fn bookings() -> Definition {
+    let booked = |id: &str| {
+        let undo = "undo: { call: { through: books, function: withdraw } }";
+        format!("- call: {{ id: {id}, through: books, function: post, {undo} }}")
+    };
+    let steps = format!(
+        r#"
+  {}
+  - parallel:
+      id: both
+      branches:
+        - steps: [{{ wait: {{ id: rest, for: 1d }} }}]
+        - steps:
+            {}
+            {}
+  - for-each:
+      id: contracts
+      every: contract
+      at-once: 2
+      steps:
+        {}
+  - ask: {{ id: review, question: Is all well?, of: supervisor, answers: [fine, odd], within: 2d, otherwise: odd }}
+  - call: {{ id: last, through: books, function: post }}
+"#,
+        booked("one"),
+        booked("two"),
+        booked("three"),
+        booked("each")
+    );
+    compiled(|workflow| {
+        let head = workflow.split_once("steps:").unwrap().0;
+        format!("{}steps:{steps}", head.replacen("uses:\n", "uses:\n  books: books\n", 1))
+    })
+}
+
 /// The shipped workflow with these steps before its receipt.
 pub fn with_steps(steps: &str) -> Definition {
+    let receipt = "  - communicate:\n      id: receipt";
+    compiled(|workflow| workflow.replace(receipt, &format!("{steps}\n{receipt}")))
+}
+
+/// The shipped workflow, written otherwise.
+fn compiled(written: impl FnOnce(&str) -> String) -> Definition {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/");
     let paths = [
         "healthcare-balance/workflow.yaml",
@@ -74,9 +116,8 @@ pub fn with_steps(steps: &str) -> Definition {
     ];
     let mut files: Files =
         paths.iter().map(|p| (p.to_string(), std::fs::read_to_string(format!("{root}{p}")).unwrap())).collect();
-    let receipt = "  - communicate:\n      id: receipt";
     let workflow = files.get_mut("healthcare-balance/workflow.yaml").unwrap();
-    *workflow = workflow.replace(receipt, &format!("{steps}\n{receipt}"));
+    *workflow = written(workflow);
     let facts = |kind, fields: &[&str], effects: &[(&str, &str)]| ConnectorFacts {
         kind,
         vendor: String::new(),
@@ -104,6 +145,7 @@ pub fn with_steps(steps: &str) -> Definition {
                 &[("charge", "reconcile"), ("lookup", "pure")],
             ),
         ),
+        ("books".into(), facts(ConnectorKind::Service, &[], &[("post", "idempotent"), ("withdraw", "never-retry")])),
     ]);
     Definition::compile(&files, "healthcare-balance", &connectors)
         .unwrap_or_else(|d| panic!("{}", d.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
