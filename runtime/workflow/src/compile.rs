@@ -9,11 +9,12 @@ use crate::budget::{Budget, most};
 use crate::check::{self, Context};
 use crate::dictionary::{Assurance, Dictionary};
 use crate::disclosures::Disclosures;
+use crate::expand;
 use crate::expression::{Condition, Type};
 use crate::lower::{Conditions, answer, lower, way};
 use crate::plan::Plan;
 use crate::source::{Diagnostic, Document, Span, code, did_you_mean};
-use crate::syntax::{Kind, Workflow};
+use crate::syntax::{Kind, Step, Workflow};
 use crate::template::{Template, is_language, key};
 
 /// Path relative to `workflows/` -> text.
@@ -148,14 +149,19 @@ pub fn compile(
     Ok(Checked { plan, proofs: findings.proofs, warnings: findings.warnings })
 }
 
-/// The files that a workflow depends on: its own, the data dictionary, the assurance policy, the disclosure rules and the
-/// budget.
+/// The files that a workflow depends on: its own, those of the subworkflows in it, the data dictionary, the assurance policy,
+/// the disclosure rules and the budget.
 #[must_use]
 pub fn bundle(files: &Files, name: &str) -> Files {
-    let (own, texts) = (format!("{name}/workflow.yaml"), format!("{name}/templates/"));
-    let belongs = |path: &str| {
-        let shared = [DICTIONARY, ASSURANCE, DISCLOSURES, BUDGET].contains(&path);
-        path == own || shared || (path.starts_with(&texts) && path.ends_with(".txt"))
+    let shared = expand::shared(files, name);
+    let folders: Vec<String> =
+        shared.iter().map(String::as_str).chain([name]).map(|of| format!("{of}/templates/")).collect();
+    let steps: Vec<String> =
+        shared.iter().map(|of| expand::file(of)).chain([format!("{name}/workflow.yaml")]).collect();
+    let belongs = |path: &String| {
+        let general = [DICTIONARY, ASSURANCE, DISCLOSURES, BUDGET].contains(&path.as_str());
+        let text = path.ends_with(".txt") && folders.iter().any(|folder| path.starts_with(folder));
+        general || text || steps.contains(path)
     };
     files.iter().filter(|(path, _)| belongs(path)).map(|(path, text)| (path.clone(), text.clone())).collect()
 }
@@ -187,7 +193,7 @@ impl Sources {
     pub fn read(files: &Files, name: &str) -> Result<Self, Vec<Diagnostic>> {
         let mut wrong = Vec::new();
         let own = format!("{name}/workflow.yaml");
-        let workflow = read(files, &own, &mut wrong, |file, text| Workflow::read(&Document::parse(file, text)?));
+        let mut workflow = read(files, &own, &mut wrong, |file, text| Workflow::read(&Document::parse(file, text)?));
         let dictionary = read(files, DICTIONARY, &mut wrong, Dictionary::read);
         let assurance = read(files, ASSURANCE, &mut wrong, Assurance::read);
         let disclosures = match files.contains_key(DISCLOSURES) {
@@ -205,12 +211,24 @@ impl Sources {
                 let template = Template::parse(file, name, medium, text)?;
                 Ok(Template { language: language.to_owned(), ..template })
             });
-            if let Some(template) = template {
-                templates.insert(key(&template.name, &template.medium, &template.language), template);
+            let Some(template) = template else { continue };
+            let key = key(&template.name, &template.medium, &template.language);
+            if let Some(other) = templates.get(&key).map(|other: &Template| &other.file) {
+                let message = format!("`{other}` has this name too");
+                let refusal = Diagnostic::new(code::DUPLICATE, message).at(&Span::start_of(&template.file));
+                wrong.push(refusal.help("texts of a workflow and of its subworkflows have names of their own"));
             }
+            templates.insert(key, template);
         }
-        let conditions = match (&workflow, &dictionary) {
-            (Some(workflow), Some(dictionary)) => conditions(workflow, dictionary, &mut wrong),
+        let conditions = match (&mut workflow, &dictionary) {
+            (Some(workflow), Some(dictionary)) => {
+                let before = wrong.len();
+                expand::expand(files, workflow, dictionary, &mut wrong);
+                match wrong.len() == before {
+                    true => conditions_of(&workflow.steps, dictionary, BTreeMap::new(), &mut wrong),
+                    false => Conditions::new(),
+                }
+            }
             _ => Conditions::new(),
         };
         match (workflow, dictionary, assurance, disclosures, budget) {
@@ -227,11 +245,15 @@ impl Sources {
     }
 }
 
-/// Reads every condition, or adds what is wrong with it.
-fn conditions(workflow: &Workflow, dictionary: &Dictionary, wrong: &mut Vec<Diagnostic>) -> Conditions {
-    let mut names: BTreeMap<String, Type> =
-        dictionary.fields.iter().map(|(path, info)| (path.clone(), Type::of(info.ty))).collect();
-    for step in workflow.every_step() {
+/// Reads every condition, or adds what is wrong with it. `names`: what can be named beside fields and answers.
+pub(crate) fn conditions_of(
+    steps: &[Step],
+    dictionary: &Dictionary,
+    mut names: BTreeMap<String, Type>,
+    wrong: &mut Vec<Diagnostic>,
+) -> Conditions {
+    names.extend(dictionary.fields.iter().map(|(path, info)| (path.clone(), Type::of(info.ty))));
+    for step in Step::every(steps) {
         let Kind::Ask(ask) = &step.kind else { continue };
         let name = answer(&step.id.value);
         let words = ask.answers.iter().map(|answer| answer.value.clone()).collect();
@@ -242,7 +264,7 @@ fn conditions(workflow: &Workflow, dictionary: &Dictionary, wrong: &mut Vec<Diag
         }
     }
     let mut conditions = Conditions::new();
-    for step in workflow.every_step() {
+    for step in Step::every(steps) {
         let Kind::Choose(choose) = &step.kind else { continue };
         for (at, when) in choose.when.iter().enumerate() {
             match Condition::read(&when.condition, &names) {

@@ -28,6 +28,7 @@ mod compile;
 pub mod dictionary;
 pub mod diff;
 pub mod disclosures;
+mod expand;
 pub mod explain;
 pub mod expression;
 pub mod graph;

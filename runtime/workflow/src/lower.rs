@@ -112,6 +112,7 @@ impl Lowering<'_> {
             }
             Kind::Choose(choose) => self.choose(id, choose, then),
             Kind::Parallel(parallel) => self.fork(id, &parallel.branches, None, parallel.go_on, then),
+            Kind::Subworkflow(sub) => self.sequence(&sub.steps, then),
             Kind::ForEach(each) => {
                 let list = Each { every: each.every.value.clone(), at_once: small(each.at_once.value) };
                 self.fork(id, std::slice::from_ref(&each.steps), Some(list), each.go_on, then)

@@ -10,14 +10,25 @@ use crate::dictionary::{Class, FieldType, Level, MAX_LONGEST, Source};
 use crate::schedule::{MAX_MISSED, MAX_PACE};
 
 /// The names of all schemas.
-pub const NAMES: [&str; 9] =
-    ["workflow", "fields", "assurance", "disclosures", "budget", "stories", "rules", "grants", "schedules"];
+pub const NAMES: [&str; 10] = [
+    "workflow",
+    "subworkflow",
+    "fields",
+    "assurance",
+    "disclosures",
+    "budget",
+    "stories",
+    "rules",
+    "grants",
+    "schedules",
+];
 
 /// The schema of this name, as it lies in the file.
 #[must_use]
 pub fn schema(name: &str) -> Option<Value> {
     let (title, body) = match name {
         "workflow" => ("A workflow", steps::workflow()),
+        "subworkflow" => ("Steps that several workflows share", steps::shared()),
         "fields" => ("The data dictionary", fields()),
         "assurance" => ("How sure we must be of who it is", assurance()),
         "disclosures" => ("What has to be said", disclosures()),

@@ -55,6 +55,8 @@ pub mod code {
     pub const UNKNOWN_FIELD: &str = "W112";
     /// A name that exists, but is the wrong kind of thing for this place.
     pub const WRONG_KIND: &str = "W113";
+    /// A subworkflow that holds itself, or too many others.
+    pub const NESTED: &str = "W114";
     /// A template that does not parse or does more than name fields.
     pub const BAD_TEMPLATE: &str = "W120";
     /// A variable that this template may not use here.
@@ -106,6 +108,7 @@ pub mod code {
         UNKNOWN_NAME,
         UNKNOWN_FIELD,
         WRONG_KIND,
+        NESTED,
         BAD_TEMPLATE,
         MISPLACED_VARIABLE,
         NOT_RENDERED,

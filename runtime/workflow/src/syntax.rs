@@ -4,7 +4,7 @@
 mod steps;
 
 use self::steps::{name, steps};
-use crate::dictionary::Level;
+use crate::dictionary::{FieldType, Level, word};
 use crate::plan::{Every, Noted, OUTGOING_CALL};
 use crate::source::{DAY, Diagnostic, Item, Reader, Span, Spanned, Value, code};
 use crate::template::is_language;
@@ -35,6 +35,8 @@ pub const MAX_ANSWERS: usize = 10;
 pub const MAX_NAME: usize = 64;
 /// Longest time that a link may work or an answer may be awaited.
 pub const MAX_WAIT: i64 = 366 * DAY;
+/// Most inputs of a subworkflow.
+pub const MAX_INPUTS: usize = 16;
 /// Most parts of a payment plan.
 pub const MAX_PAYMENTS: i64 = 60;
 /// Most fields that one call hands over.
@@ -64,6 +66,21 @@ pub struct Workflow {
     pub steps: Vec<Step>,
 }
 
+/// Steps that several workflows share: a `subworkflow.yaml`. Each workflow that names it has them as its own.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// `subworkflow:`.
+    pub name: Spanned<String>,
+    /// `title:`.
+    pub title: Spanned<String>,
+    /// `inputs:`, the fields that whoever names it hands in, each with its type.
+    pub inputs: Vec<(Spanned<String>, FieldType)>,
+    /// `uses:`, as of a workflow.
+    pub uses: Vec<(Spanned<String>, Spanned<String>)>,
+    /// `steps:`, in the order written.
+    pub steps: Vec<Step>,
+}
+
 /// One step.
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -71,6 +88,19 @@ pub struct Step {
     pub id: Spanned<String>,
     /// The key that says what it is, and what belongs to it.
     pub kind: Kind,
+}
+
+impl Step {
+    /// These steps and those inside them, in the order written.
+    #[must_use]
+    pub fn every(steps: &[Step]) -> Vec<&Step> {
+        let with_inner = |step| std::iter::once(step).chain(Step::inner(step));
+        steps.iter().flat_map(with_inner).collect()
+    }
+
+    fn inner(step: &Step) -> Vec<&Step> {
+        step.kind.inner().into_iter().flat_map(Step::every).collect()
+    }
 }
 
 /// The kinds of steps.
@@ -106,11 +136,13 @@ pub enum Kind {
     ForEach(ForEach),
     /// Write something down about the customer.
     Record(Record),
+    /// Do what several workflows do alike.
+    Subworkflow(Subworkflow),
 }
 
 impl Kind {
     /// Every key that says a kind.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 16] = [
         "verify",
         "disclose",
         "offer",
@@ -126,6 +158,7 @@ impl Kind {
         "parallel",
         "for-each",
         "record",
+        "subworkflow",
     ];
 
     /// The key that was written.
@@ -146,6 +179,7 @@ impl Kind {
             Kind::Approve(_) => "approve",
             Kind::Parallel(_) => "parallel",
             Kind::ForEach(_) => "for-each",
+            Kind::Subworkflow(_) => "subworkflow",
             Kind::Record(_) => "record",
         }
     }
@@ -188,6 +222,20 @@ impl Kind {
             }
             Kind::Parallel(parallel) => parallel.branches.iter().map(Vec::as_slice).collect(),
             Kind::ForEach(each) => vec![each.steps.as_slice()],
+            Kind::Subworkflow(sub) => vec![sub.steps.as_slice()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn inner_mut(&mut self) -> Vec<&mut Vec<Step>> {
+        match self {
+            Kind::Choose(choose) => {
+                choose.when.iter_mut().map(|arm| &mut arm.steps).chain([&mut choose.otherwise]).collect()
+            }
+            Kind::Parallel(parallel) => parallel.branches.iter_mut().collect(),
+            Kind::ForEach(each) => vec![&mut each.steps],
+            Kind::Subworkflow(sub) => vec![&mut sub.steps],
             _ => Vec::new(),
         }
     }
@@ -457,6 +505,41 @@ fn languages(reader: &Reader, item: &Item<'_, '_>) -> Vec<Spanned<String>> {
     languages
 }
 
+/// `subworkflow:`
+#[derive(Clone, Debug)]
+pub struct Subworkflow {
+    /// The folder of its `subworkflow.yaml`.
+    pub workflow: Spanned<String>,
+    /// `with:`, from its inputs to fields.
+    pub with: Vec<(Spanned<String>, Spanned<String>)>,
+    /// Its steps, once they are put in its place.
+    pub steps: Vec<Step>,
+}
+
+impl Shared {
+    /// Reads the tree of a `subworkflow.yaml`.
+    ///
+    /// # Errors
+    /// Every mistake of form. Where there are any, there is none.
+    pub fn read(tree: &Value) -> Result<Self, Vec<Diagnostic>> {
+        let reader = Reader::new();
+        let top = reader.item(tree, "a subworkflow").map(&["subworkflow", "title", "inputs", "uses", "steps"]);
+        let name = name(&top.required("subworkflow"));
+        let title = top.required("title").text();
+        let list = top.optional("inputs");
+        let entries = list.entries();
+        if entries.len() > MAX_INPUTS {
+            list.wrong::<()>(&format!("at most {MAX_INPUTS} inputs"));
+        }
+        let inputs = entries.into_iter().filter_map(|(name, ty)| Some((name, word(&ty, &FieldType::ALL)?))).collect();
+        let uses = top.required("uses").entries();
+        let uses = uses.into_iter().filter_map(|(name, connector)| Some((name, steps::name(&connector)?))).collect();
+        let steps = steps(&reader, &top.required("steps"));
+        let read = || Some(Self { name: name?, title: title?, inputs, uses, steps });
+        reader.finish(read())
+    }
+}
+
 impl Workflow {
     /// Reads the tree of a `workflow.yaml`.
     ///
@@ -497,15 +580,7 @@ impl Workflow {
     /// Every step, also those inside others, in the order written.
     #[must_use]
     pub fn every_step(&self) -> Vec<&Step> {
-        fn collect<'a>(steps: &'a [Step], into: &mut Vec<&'a Step>) {
-            for step in steps {
-                into.push(step);
-                step.kind.inner().into_iter().for_each(|inner| collect(inner, into));
-            }
-        }
-        let mut every = Vec::new();
-        collect(&self.steps, &mut every);
-        every
+        Step::every(&self.steps)
     }
 
     /// The step of this id.

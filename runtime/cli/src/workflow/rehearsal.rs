@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use secrecy::SecretString;
 use selvedge_engine::ports::store::RunId;
 use selvedge_engine::ports::{Clock, Micros};
-use selvedge_engine::run::{Phase, step_of};
+use selvedge_engine::run::step_of;
 use selvedge_engine::{Definition, Engine, EngineError, Run, Settings, Who};
 use selvedge_policy::CustomerState;
 use selvedge_record::Event;

@@ -36,7 +36,7 @@ fn within(context: &Context<'_>, steps: &[Step], list: Option<&str>, findings: &
 
 /// The customer is spoken with in at most one of the branches.
 fn branches(step: &Step, parallel: &Parallel, findings: &mut Findings) {
-    let spoken = parallel.branches.iter().map(|steps| every(steps).into_iter().find(|step| speaks(step)));
+    let spoken = parallel.branches.iter().map(|steps| Step::every(steps).into_iter().find(|step| speaks(step)));
     let spoken: Vec<&Step> = spoken.flatten().collect();
     let id = &step.id.value;
     if let [first, second, ..] = spoken[..] {
@@ -68,12 +68,12 @@ fn items(context: &Context<'_>, step: &Step, each: &ForEach, findings: &mut Find
         return;
     }
     let before = findings.refusals.len();
-    for inner in every(&each.steps) {
+    for inner in Step::every(&each.steps) {
         let kind = inner.kind.name();
         let message = match &inner.kind {
             Kind::Communicate(message) if message.link.is_none() => continue,
             Kind::Communicate(_) => format!("`{}` sends a link for each `{}`", inner.id.value, list.value),
-            Kind::Call(_) | Kind::Wait(_) | Kind::Choose(_) => continue,
+            Kind::Call(_) | Kind::Wait(_) | Kind::Choose(_) | Kind::Subworkflow(_) => continue,
             _ => format!("`{}` is a `{kind}` step, and is there once, not for each `{}`", inner.id.value, list.value),
         };
         let refusal = Diagnostic::new(code::WRONG_KIND, message).at(&inner.id.span).cite(CITE);
@@ -123,9 +123,4 @@ fn named<'a>(context: &Context<'a>, node: &'a Node) -> Vec<&'a str> {
 /// Whether a step speaks with the customer.
 fn speaks(step: &Step) -> bool {
     matches!(step.kind, Kind::Verify(_) | Kind::Disclose(_) | Kind::Offer(_)) || step.kind.page().is_some()
-}
-
-/// These steps and those inside them.
-fn every(steps: &[Step]) -> Vec<&Step> {
-    steps.iter().flat_map(|step| std::iter::once(step).chain(step.kind.inner().into_iter().flat_map(every))).collect()
 }

@@ -234,7 +234,9 @@ fn misplaced(context: &Context<'_>, used: &TemplateUse<'_>, variable: &str) -> O
 
 fn missing_template(context: &Context<'_>, used: &TemplateUse<'_>, language: &str) -> Diagnostic {
     let name = &used.template.value;
-    let file = format!("workflows/{}/templates/{}.txt", context.folder, key(name, used.medium, language));
+    // Beside the file that names it.
+    let folder = used.template.span.file.rsplit_once('/').map_or(context.folder, |(folder, _)| folder);
+    let file = format!("{folder}/templates/{}.txt", key(name, used.medium, language));
     if !language.is_empty() {
         let message = format!("there is no template `{name}` for {} in `{language}`", a(used.medium));
         let refusal = Diagnostic::new(code::MISSING_FILE, message).at(&used.template.span);

@@ -29,8 +29,6 @@ pub fn mutants(
     plan: &Plan,
     connectors: &BTreeMap<String, ConnectorFacts>,
 ) -> Result<Vec<Mutant>, Vec<Diagnostic>> {
-    let own = format!("{name}/workflow.yaml");
-    let tree = Document::parse(&format!("workflows/{own}"), files.get(&own).map_or("", String::as_str))?;
     let dictionary = Dictionary::read(DICTIONARY, files.get(DICTIONARY).map_or("", String::as_str))?;
     let unique = |names: &mut dyn Iterator<Item = &String>| -> Vec<String> {
         names.collect::<BTreeSet<_>>().into_iter().cloned().collect()
@@ -43,15 +41,19 @@ pub fn mutants(
         installed: unique(&mut connectors.keys()),
     };
     let mut mutants = Vec::new();
-    for (path, value, key) in places(&tree) {
-        for (kind, change, new) in changes(value, &key, &vocabulary) {
-            let mut spoilt = tree.clone();
-            if let Some(place) = at(&mut spoilt, &path) {
-                place.node = new;
+    let own = format!("{name}/workflow.yaml");
+    for (file, text) in files.iter().filter(|(path, _)| **path == own || path.ends_with("/subworkflow.yaml")) {
+        let tree = Document::parse(&format!("workflows/{file}"), text)?;
+        for (path, value, key) in places(&tree) {
+            for (kind, change, new) in changes(value, &key, &vocabulary) {
+                let mut spoilt = tree.clone();
+                if let Some(place) = at(&mut spoilt, &path) {
+                    place.node = new;
+                }
+                let mut files = files.clone();
+                files.insert(file.clone(), written(&spoilt));
+                mutants.push(Mutant { kind, place: value.span.clone(), change, files, connectors: connectors.clone() });
             }
-            let mut files = files.clone();
-            files.insert(own.clone(), written(&spoilt));
-            mutants.push(Mutant { kind, place: value.span.clone(), change, files, connectors: connectors.clone() });
         }
     }
     mutants.extend(spoilt_templates(files, plan, &vocabulary, connectors));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{MAY, MUST, count, duration, field, level, list, map, matching, name, names_to, one_key, text, words};
+use crate::dictionary::FieldType;
 use crate::syntax::{CALL_CLASSES, CHANNELS, MAX_AT_ONCE, MAX_PAYMENTS, MAX_TRIES, MOST_PARTS};
 
 pub fn workflow() -> Value {
@@ -40,6 +41,33 @@ pub fn workflow() -> Value {
     schema
 }
 
+pub fn shared() -> Value {
+    let types = words("The type of the field that is handed in.", &FieldType::ALL.map(|(name, _)| name));
+    let mut schema = map(
+        "Steps that several workflows share; each that names them has them as its own, with their texts.",
+        vec![
+            ("subworkflow", MUST, name("Its name, the same as its folder's.", "verified-by-code")),
+            ("title", MUST, text("One line for people.", "We make sure who is calling")),
+            ("inputs", MAY, names_to("What is handed in, named `input.mobile` inside; not in texts.", types)),
+            ("uses", MUST, names_to("Own names for installed connectors.", name("The connector.", "brightline-sms"))),
+            ("steps", MUST, steps("The steps, in their order.")),
+        ],
+    );
+    schema["definitions"] = json!({ "step": step() });
+    schema
+}
+
+fn subworkflow() -> Value {
+    map(
+        "Do what several workflows do alike, as if its steps stood here.",
+        vec![
+            ("id", MUST, name("Its id; each step inside has it before its own: `caller-code`.", "caller")),
+            ("workflow", MUST, name("The folder of its `subworkflow.yaml`.", "verified-by-code")),
+            ("with", MAY, names_to("Its inputs, each a field.", field("The field.", "patient.mobile"))),
+        ],
+    )
+}
+
 /// Steps that follow one another; some kinds have steps inside.
 fn steps(about: &str) -> Value {
     json!({
@@ -65,6 +93,7 @@ fn step() -> Value {
         ("parallel", parallel()),
         ("for-each", for_each()),
         ("record", record()),
+        ("subworkflow", subworkflow()),
     ];
     one_key("One step; its key says its kind.", kinds)
 }

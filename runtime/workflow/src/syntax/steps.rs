@@ -4,8 +4,8 @@
 use super::{
     Approve, Ask, CALL_CLASSES, CHANNELS, Call, Capture, Choose, Communicate, Debit, Disclose, ForEach, Kind, Link,
     MAX_ANSWERS, MAX_AT_ONCE, MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES,
-    MAX_WAIT, MAX_WAYS, MAX_WITH, MOST_PARTS, Notice, Offer, OnPage, Parallel, Pay, Record, Step, Undo, Verify, Wait,
-    When,
+    MAX_WAIT, MAX_WAYS, MAX_WITH, MOST_PARTS, Notice, Offer, OnPage, Parallel, Pay, Record, Step, Subworkflow, Undo,
+    Verify, Wait, When,
 };
 use crate::dictionary::{Level, word};
 use crate::plan::{Every, Noted, Word};
@@ -63,6 +63,7 @@ impl Taken<'_> {
             "ask" => ask(self.reader, &body),
             "approve" => approve(&body),
             "record" => record(self.reader, &body),
+            "subworkflow" => subworkflow(&body),
             "choose" => return self.choose(&body, depth),
             "parallel" => return self.parallel(&body, depth),
             "for-each" => return self.for_each(&body, depth),
@@ -238,6 +239,15 @@ fn consent(item: &Item<'_, '_>) -> Option<Word> {
     let fits = |text: &str| (text.chars().count() <= MAX_QUESTION).then(|| text.to_owned());
     let words = keys.required("words").parsed(&format!("words of at most {MAX_QUESTION} characters"), fits);
     Some(Word { channel: channel?.value, purpose: purpose?.value, words: words?.value })
+}
+
+fn subworkflow(body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "workflow", "with"]);
+    let id = name(&keys.required("id"));
+    let workflow = name(&keys.required("workflow"));
+    let with = keys.optional("with").entries();
+    let with = with.into_iter().filter_map(|(input, field)| Some((input, field.text()?))).collect();
+    Some(Step { id: id?, kind: Kind::Subworkflow(Subworkflow { workflow: workflow?, with, steps: Vec::new() }) })
 }
 
 fn verify(body: &Item<'_, '_>) -> Option<Step> {

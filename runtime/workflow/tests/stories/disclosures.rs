@@ -71,6 +71,21 @@ fn without_the_mini_miranda_nothing_about_the_debt_is_said() {
 }
 
 #[test]
+fn words_in_a_subworkflow_are_said_and_without_them_it_is_refused() {
+    let mut files = files();
+    let named = "  - subworkflow: { id: who, workflow: who-speaks }\n\n";
+    let text = files.get_mut(WORKFLOW).unwrap();
+    *text = text.replacen(MINI_MIRANDA, named, 1);
+    let shared = format!("subworkflow: who-speaks\ntitle: Who speaks\nuses: {{}}\nsteps:\n{MINI_MIRANDA}");
+    files.insert("who-speaks/subworkflow.yaml".into(), shared);
+    assert!(check(&files).is_ok_and(|checked| checked.plan.nodes.iter().any(|node| node.name == "who-collector")));
+    let text = files.get_mut("who-speaks/subworkflow.yaml").unwrap();
+    *text = text.replace("words: mini-miranda", "fields: [debt.amount]");
+    let found = check(&files).unwrap_err();
+    assert!(found.contains("W138 workflows/who-speaks/subworkflow.yaml:6:11: a path to `who-collector`"), "{found}");
+}
+
+#[test]
 fn the_notice_does_not_come_before_who_speaks() {
     let found = refused(WORKFLOW, &format!("{MINI_MIRANDA}{NOTICE}"), &format!("{NOTICE}{MINI_MIRANDA}"));
     assert!(found.contains("W138") && found.contains("regf.mini-miranda (12 CFR 1006.18(e)(1))"), "{found}");

@@ -14,5 +14,6 @@ mod people;
 mod refusals;
 mod schema;
 mod services;
+mod subworkflows;
 mod tools;
 mod ways;

@@ -140,6 +140,9 @@ fn shipped() -> Vec<(PathBuf, &'static str)> {
     found.extend(yaml(&root.join("rules")).into_iter().map(|path| (path, "rules")));
     found.extend(yaml(&root.join("grants")).into_iter().map(|path| (path, "grants")));
     for folder in std::fs::read_dir(&root).unwrap().flatten().map(|entry| entry.path()) {
+        if folder.join("subworkflow.yaml").is_file() {
+            found.push((folder.join("subworkflow.yaml"), "subworkflow"));
+        }
         if folder.join("workflow.yaml").is_file() {
             found.push((folder.join("workflow.yaml"), "workflow"));
             found.extend(yaml(&folder.join("tests")).into_iter().map(|path| (path, "stories")));

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::house::{NAME, WORKFLOW, connectors, files_with, step, told};
 use crate::ways::choose;
+use selvedge_workflow::mutants::spoil;
 use selvedge_workflow::plan::{Node, Op, Target};
-use selvedge_workflow::{Checked, ConnectorFacts, ConnectorKind, compile};
+use selvedge_workflow::{Checked, ConnectorFacts, ConnectorKind, Files, compile};
 
 const QUOTE: &str = "  - call:
       id: quote
@@ -209,6 +210,11 @@ fn what_undoes_a_step_is_held_to_all_that_a_call_is() {
 
 /// The shipped workflow whose payment is given back by the desk, which is granted these fields too.
 fn refunded(with: &str, granted: &[&str]) -> Result<Checked, String> {
+    let (files, all) = refunding(with, granted);
+    compile(&files, NAME, &all).map_err(|found| told(&found))
+}
+
+fn refunding(with: &str, granted: &[&str]) -> (Files, BTreeMap<String, ConnectorFacts>) {
     let none = "      undo: { none: \"a refund is decided by a person, never by a workflow\" }";
     let call = format!("      undo: {{ call: {{ through: desk, function: withdraw, with: {with} }} }}");
     let mut files = files_with(WORKFLOW, none, &call);
@@ -216,7 +222,7 @@ fn refunded(with: &str, granted: &[&str]) -> Result<Checked, String> {
     *text = text.replacen("uses:\n", "uses:\n  desk: desk\n", 1);
     let mut all = with_a_desk();
     all.get_mut("desk").unwrap().fields.extend(granted.iter().map(|field| (*field).to_owned()));
-    compile(&files, NAME, &all).map_err(|found| told(&found))
+    (files, all)
 }
 
 #[test]
@@ -239,4 +245,12 @@ fn what_gives_a_payment_back_is_told_its_reference_and_amount_and_never_the_card
         W113 workflows/healthcare-balance/workflow.yaml:57:72: `payment.date` is not a field of the customer
           help: name a field with `source: customer`, or one of `payment.reference`, `payment.amount`
         ");
+}
+
+#[test]
+fn no_unsafe_mutant_of_what_undoes_is_published() {
+    let payment = "{ payment: payment.reference, amount: payment.amount }";
+    let (files, all) = refunding(payment, &["payment.reference", "payment.amount"]);
+    let spoilt = spoil(&files, NAME, &all).unwrap();
+    assert!(spoilt.published_unsafe.is_empty(), "{:#?}", spoilt.published_unsafe);
 }
