@@ -45,7 +45,7 @@ fn the_shipped_policy_answers_as_its_table_says() {
         ("kill", [false, true, false, true, false]),
         ("operate", [false, true, false, false, false]),
         ("move", [false, false, false, true, false]),
-        ("decide", [false, true, false, false, false]),
+        ("decide", [true, true, false, false, false]),
         ("campaign", [false, true, false, false, false]),
         ("schedule", [false, true, false, false, false]),
     ];
