@@ -21,7 +21,8 @@ fn is_zero(n: &u64) -> bool {
 /// Where a run goes on: a node's name, or `end:<ending>`.
 pub type Next = String;
 
-/// One thing that happened.
+/// One thing that happened. In each, `node` is the node of the plan where it did, and `next` is where the run goes on.
+#[allow(missing_docs, reason = "`node` and `next` are the same in each, and said once above")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum Fact {
@@ -128,7 +129,6 @@ pub enum Fact {
     /// An effect is about to be tried; nothing has left yet.
     #[serde(rename = "effect.intended")]
     Intended {
-        /// The node.
         node: String,
         /// The effect's name for the vendor; the same over all attempts.
         key: String,
@@ -162,7 +162,6 @@ pub enum Fact {
     /// It was done, or certainly was not and never will be.
     #[serde(rename = "effect.done")]
     Done {
-        /// The node.
         node: String,
         /// The effect.
         key: String,
@@ -182,13 +181,11 @@ pub enum Fact {
         /// What the host refused.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         refusals: Vec<Refusal>,
-        /// Where the run goes on.
         next: Next,
     },
     /// An attempt certainly did nothing; there will be another.
     #[serde(rename = "effect.postponed")]
     Postponed {
-        /// The node.
         node: String,
         /// The effect.
         key: String,
@@ -204,7 +201,6 @@ pub enum Fact {
     /// Maybe done. Never tried again blindly: the vendor is asked.
     #[serde(rename = "effect.unclear")]
     Unclear {
-        /// The node.
         node: String,
         /// The effect.
         key: String,
@@ -220,7 +216,6 @@ pub enum Fact {
     /// The vendor did not say in all that time; a person decides.
     #[serde(rename = "effect.needs-person")]
     NeedsPerson {
-        /// The node.
         node: String,
         /// The effect.
         key: String,
@@ -233,7 +228,6 @@ pub enum Fact {
     /// A kill switch stopped what comes next, before it left.
     #[serde(rename = "run.halted")]
     Halted {
-        /// The node.
         node: String,
         /// The switch: `kill-3`.
         switch: String,
@@ -282,7 +276,6 @@ pub enum Fact {
     /// What a step did could not be undone. A person has it tried again, or decides.
     #[serde(rename = "undo.failed")]
     UndoFailed {
-        /// The node.
         node: String,
         /// The effect.
         key: String,
@@ -333,7 +326,6 @@ pub enum Fact {
     /// The run waits for somebody.
     #[serde(rename = "wait.began")]
     WaitBegan {
-        /// The node.
         node: String,
         /// For what, in words: `the code`.
         what: String,
@@ -343,17 +335,14 @@ pub enum Fact {
     /// What was waited for came, or its time ran out, without more to say about it.
     #[serde(rename = "wait.ended")]
     WaitEnded {
-        /// The node.
         node: String,
         /// Why: `opened`, `time ran out`.
         why: String,
-        /// Where the run goes on.
         next: Next,
     },
     /// Somebody gave a code that is not the one.
     #[serde(rename = "code.wrong")]
     CodeWrong {
-        /// The node.
         node: String,
         /// How many tries are left.
         left: u32,
@@ -364,23 +353,19 @@ pub enum Fact {
     /// The right code: we know who it is, for a while.
     #[serde(rename = "assertion.issued")]
     AssertionIssued {
-        /// The node.
         node: String,
         /// The assertion.
         assertion: Assertion,
-        /// Where the run goes on.
         next: Next,
     },
     /// Fields were made visible to the other side, and no others.
     #[serde(rename = "fields.disclosed")]
     Disclosed {
-        /// The node.
         node: String,
         /// `call` or `page`.
         over: String,
         /// Exactly these.
         fields: Vec<Commitment>,
-        /// Where the run goes on.
         next: Next,
     },
     /// Somebody at work looked at disclosed values.
@@ -394,7 +379,6 @@ pub enum Fact {
     /// A plan was put to the customer.
     #[serde(rename = "plan.offered")]
     Offered {
-        /// The node.
         node: String,
         /// The terms, whole.
         terms: Commitment,
@@ -406,13 +390,11 @@ pub enum Fact {
     /// The customer answered.
     #[serde(rename = "plan.answered")]
     Answered {
-        /// The node.
         node: String,
         /// Yes or no.
         accepted: bool,
         /// The commitment of the terms that the answer is about.
         terms: String,
-        /// Where the run goes on.
         next: Next,
     },
     /// The link was opened.
@@ -424,7 +406,6 @@ pub enum Fact {
     /// The customer agreed, in these words, to be charged, or to have their card kept.
     #[serde(rename = "authorization.given")]
     Authorized {
-        /// The node.
         node: String,
         /// The words, as they stood on the page.
         words: Commitment,
@@ -437,7 +418,6 @@ pub enum Fact {
     /// A card went to the vault.
     #[serde(rename = "card.captured")]
     CardCaptured {
-        /// The node.
         node: String,
         /// What stands for it from here on.
         token: String,
@@ -445,13 +425,11 @@ pub enum Fact {
         brand: String,
         /// What may be shown of it (PCI DSS 3.4.1).
         last4: String,
-        /// Where the run goes on.
         next: Next,
     },
     /// A card that its gateway called good became the customer's method on file.
     #[serde(rename = "method.kept")]
     MethodKept {
-        /// The node.
         node: String,
         /// What stands for it.
         token: String,
@@ -464,23 +442,19 @@ pub enum Fact {
         /// The one before, which left the vault with this.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         replaces: Option<String>,
-        /// Where the run goes on.
         next: Next,
     },
     /// With the method on file a hash of an amount is kept: of the one that was charged, or that the customer was told of.
     #[serde(rename = "amount.remembered")]
     Remembered {
-        /// The node.
         node: String,
         /// Whether it was charged; otherwise the customer was told of it.
         charged: bool,
-        /// Where the run goes on.
         next: Next,
     },
     /// The security code was lost with the process that held it, before anything was charged.
     #[serde(rename = "card.forgotten")]
     CardForgotten {
-        /// The node.
         node: String,
         /// The card.
         token: String,
@@ -499,7 +473,6 @@ pub enum Fact {
     /// A person at work is asked.
     #[serde(rename = "question.asked")]
     QuestionAsked {
-        /// The node.
         node: String,
         /// The question, as the workflow puts it.
         question: String,
@@ -513,19 +486,16 @@ pub enum Fact {
     /// It was answered, by who caused this event; or, in nobody's place, by the workflow.
     #[serde(rename = "question.answered")]
     QuestionAnswered {
-        /// The node.
         node: String,
         /// One of the answers.
         answer: String,
         /// Whether a person gave it; otherwise it stands because nobody did in time.
         in_time: bool,
-        /// Where the run goes on.
         next: Next,
     },
     /// A person at work is to approve terms.
     #[serde(rename = "approval.asked")]
     ApprovalAsked {
-        /// The node.
         node: String,
         /// The job function of those who may approve.
         of: String,
@@ -539,29 +509,24 @@ pub enum Fact {
     /// It was approved or refused, by who caused this event.
     #[serde(rename = "approval.decided")]
     ApprovalDecided {
-        /// The node.
         node: String,
         /// Yes or no.
         approved: bool,
         /// The commitment of the terms that the answer is about.
         terms: String,
-        /// Where the run goes on.
         next: Next,
     },
     /// Something was written down about the customer.
     #[serde(rename = "customer.noted")]
     Noted {
-        /// The node.
         node: String,
         /// What.
         what: Noted,
-        /// Where the run goes on.
         next: Next,
     },
     /// A condition was asked, which decides the way that the run takes. Neither side of it stands here.
     #[serde(rename = "condition.decided")]
     ConditionDecided {
-        /// The node.
         node: String,
         /// `yes`, `no`, or `none` where it has no answer.
         answer: String,
@@ -570,13 +535,11 @@ pub enum Fact {
         why: String,
         /// The fields that were opened for it.
         accesses: Vec<Access>,
-        /// Where the run goes on.
         next: Next,
     },
     /// Branches began, each at its own place; the run goes on from `join` when the last one is over.
     #[serde(rename = "branches.began")]
     Forked {
-        /// The node.
         node: String,
         /// Where they meet.
         join: String,
@@ -591,7 +554,6 @@ pub enum Fact {
     Joined {
         /// Where they met.
         node: String,
-        /// Where the run goes on.
         next: Next,
     },
     /// Values that this record commits to outlived their rule: their keys were destroyed, and nobody can open them.
