@@ -42,7 +42,7 @@ const CUSTOMERS_JSON: &str = "{\"customer\": \"c_ada\", \"fields\": {\"patient.m
 
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let home = home::find().unwrap();
-    let House { files, connectors } = House::open().unwrap().unwrap();
+    let House { files, connectors, packs } = House::open().unwrap().unwrap();
     let pick = |wanted: &dyn Fn(&str) -> bool| -> Vec<(String, String)> {
         let picked = files.iter().filter(|(path, _)| wanted(path));
         picked.map(|(path, text)| (format!("workflows/{path}"), text.clone())).collect()
@@ -51,7 +51,7 @@ static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let (manifests, grants) =
         papers.into_iter().map(|Papers { manifest, grant, .. }| (manifest, grant)).unzip::<_, _, Vec<_>, Vec<_>>();
     let dictionary = Dictionary::read(DICTIONARY, &files[DICTIONARY]).unwrap();
-    let definition = Definition::compile(&files, "healthcare-balance", &connectors).unwrap();
+    let definition = Definition::compile(&files, "healthcare-balance", &connectors, &packs).unwrap();
     let policies = Policies::load(&files).unwrap();
     let packs: Files = pick(&Policies::is_pack).into_iter().collect();
     let (all, theirs, again) = (files.clone(), dictionary.clone(), dictionary);

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use selvedge_engine::Definition;
+use selvedge_engine::{Definition, Packs};
 use selvedge_host::{Grant, Manifest, connector_facts};
 use selvedge_workflow::source::Diagnostic;
 use selvedge_workflow::{ConnectorFacts, Files};
@@ -123,6 +123,8 @@ pub struct House {
     pub files: Files,
     /// The connectors, from their manifests and the admin's grants; no component is run for it.
     pub connectors: BTreeMap<String, ConnectorFacts>,
+    /// The rule packs that a definition was last compiled with.
+    pub packs: Packs,
 }
 
 impl House {
@@ -131,7 +133,7 @@ impl House {
         let home = home::find()?;
         let files = home::definitions(&home)?;
         let (connectors, problems) = facts(&home)?;
-        Ok(if problems.is_empty() { Ok(House { files, connectors }) } else { Err(problems) })
+        Ok(if problems.is_empty() { Ok(House { files, connectors, packs: Packs::default() }) } else { Err(problems) })
     }
 
     /// The names of all workflows.
@@ -184,7 +186,7 @@ impl House {
 
     /// Compiles and proves one.
     fn compile(&self, name: &str) -> Result<Definition, Vec<Diagnostic>> {
-        Definition::compile(&self.files, name, &self.connectors)
+        Definition::compile(&self.files, name, &self.connectors, &self.packs)
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::act::ANSWERS;
 use crate::defect::{Defect, MAX_DEFECTS, caught};
-use crate::definition::Definition;
+use crate::definition::{Definition, Packs};
 use crate::drive::Driven;
 use crate::error::{EngineError, StoreError};
 use crate::fact::Fact;
@@ -96,6 +96,7 @@ pub(crate) struct Inner {
     /// Security codes, in memory only.
     pub(crate) codes: Transient,
     definitions: Mutex<HashMap<(String, String), Arc<Definition>>>,
+    packs: Packs,
     pub(crate) slots: Mutex<HashMap<RunId, Arc<Slot>>>,
     /// A checkpoint will be signed soon.
     pub(crate) signing: AtomicBool,
@@ -146,6 +147,7 @@ impl Engine {
                 folds: Folds::default(),
                 codes: Transient::new(),
                 definitions: Mutex::default(),
+                packs: Packs::default(),
                 slots: Mutex::default(),
                 signing: AtomicBool::new(false),
                 sleeps_until: AtomicI64::new(Micros::MAX),
@@ -177,7 +179,7 @@ impl Engine {
         workflow: &str,
         connectors: &BTreeMap<String, ConnectorFacts>,
     ) -> Result<Result<Arc<Definition>, Vec<Diagnostic>>, EngineError> {
-        let definition = match Definition::compile(files, workflow, connectors) {
+        let definition = match Definition::compile(files, workflow, connectors, &self.inner.packs) {
             Ok(definition) => Arc::new(definition),
             Err(diagnostics) => return Ok(Err(diagnostics)),
         };
@@ -199,7 +201,7 @@ impl Engine {
         let broken = |why: &str| EngineError::Definition { digest: digest.into(), why: why.into() };
         let text = self.store().definition(tenant, digest).await?.ok_or_else(|| broken("it is not in the store"))?;
         let files: Files = serde_json::from_str(&text).map_err(|e| broken(&e.to_string()))?;
-        let definition = Arc::new(Definition::restore(digest, workflow, &files)?);
+        let definition = Arc::new(Definition::restore(digest, workflow, &files, &self.inner.packs)?);
         self.remember(tenant, &definition);
         Ok(definition)
     }

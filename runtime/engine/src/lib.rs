@@ -44,7 +44,7 @@ pub mod switches;
 mod turn;
 mod values;
 
-pub use definition::Definition;
+pub use definition::{Definition, Packs};
 pub use engine::{Engine, Parts, Settings};
 pub use error::{EngineError, StoreError};
 pub use fact::Fact;

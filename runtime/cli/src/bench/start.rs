@@ -34,7 +34,7 @@ pub fn run(arguments: &Arguments) -> miette::Result<ExitCode> {
     for (shipped, name) in &names {
         // What is excepted of a workflow is excepted of it under another name.
         house.files.insert(BUDGET.to_owned(), budget.replace(&format!("  {shipped}:\n"), &format!("  {name}:\n")));
-        if let Err(findings) = Definition::compile(&house.files, name, &house.connectors) {
+        if let Err(findings) = Definition::compile(&house.files, name, &house.connectors, &house.packs) {
             return report(&findings, arguments.json);
         }
     }

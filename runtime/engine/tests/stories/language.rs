@@ -4,7 +4,7 @@
 use selvedge_engine::Fact;
 use selvedge_engine::ports::store::RunId;
 use selvedge_engine::run::At;
-use selvedge_engine::{Definition, Engine};
+use selvedge_engine::{Definition, Engine, Packs};
 use selvedge_policy::CustomerState;
 use selvedge_workflow::dictionary::Dictionary;
 
@@ -80,7 +80,7 @@ fn a_language_without_texts_is_written_down_and_answered_in_the_first() {
 fn a_value_that_is_longer_than_its_field_says_is_not_taken_in() {
     let house = house();
     house.life(async |engine| {
-        let definition = Definition::compile(&house.files, WORKFLOW, &connectors()).unwrap();
+        let definition = Definition::compile(&house.files, WORKFLOW, &connectors(), &Packs::default()).unwrap();
         let long = [("patient.name".to_owned(), secrecy::SecretString::from("x".repeat(61)))];
         let state = CustomerState::default();
         let found = engine.put_customer(&definition.dictionary, TENANT, "c_2", &state, &long).await.unwrap_err();

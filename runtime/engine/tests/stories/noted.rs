@@ -2,7 +2,7 @@
 
 use selvedge_engine::fact::{Noted, Word};
 use selvedge_engine::run::At;
-use selvedge_engine::{Engine, Fact};
+use selvedge_engine::{Definition, Engine, Fact, Packs};
 
 use crate::house::{House, facts, maria};
 
@@ -67,7 +67,8 @@ fn a_flag_that_is_written_down_holds_over_the_life_of_the_process() {
 #[test]
 fn a_flag_that_no_rule_asks_about_is_not_published() {
     let house = House::new("  - record: { id: stopped, fact: { flag: opted-oud } }\n");
-    let found = selvedge_engine::Definition::compile(&house.files, "story", &crate::house::connectors()).err().unwrap();
+    let found =
+        Definition::compile(&house.files, "story", &crate::house::connectors(), &Packs::default()).err().unwrap();
     assert_eq!(
         found[0].to_string(),
         "W111: `stopped` writes down the flag `opted-oud`, which no rule asks about\n  help: did you mean `opted-out`?"

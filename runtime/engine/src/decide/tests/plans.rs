@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selvedge_workflow::{ConnectorFacts, ConnectorKind, Files};
 
-use crate::definition::Definition;
+use crate::definition::{Definition, Packs};
 
 /// The shipped workflow.
 pub fn definition() -> Definition {
@@ -147,6 +147,6 @@ fn compiled(written: impl FnOnce(&str) -> String) -> Definition {
         ),
         ("books".into(), facts(ConnectorKind::Service, &[], &[("post", "idempotent"), ("withdraw", "never-retry")])),
     ]);
-    Definition::compile(&files, "healthcare-balance", &connectors)
+    Definition::compile(&files, "healthcare-balance", &connectors, &Packs::default())
         .unwrap_or_else(|d| panic!("{}", d.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
