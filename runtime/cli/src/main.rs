@@ -35,6 +35,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// A step takes and gives back some hundred small pieces of memory, many on another thread than took them; the system's own
+/// allocator spends a tenth of a step on that, and gives pages back only to ask for them again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the process answers to its caller.
 pub mod exit {
     /// Something could not be done; stderr says what, where and how to mend it.

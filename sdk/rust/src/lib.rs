@@ -19,6 +19,12 @@
 
 mod request;
 
+/// Takes what a connector needs from the memory that it begins with, and grows only beyond that; the standard library's own
+/// allocator grows at once, and to grow a fresh instance costs the host more than to make it.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 pub use miniserde;
 pub use request::{Request, Response, encode, read};
 

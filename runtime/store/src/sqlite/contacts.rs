@@ -8,7 +8,7 @@ use selvedge_engine::ports::store::{Commit, ContactChange, Contacts, RunId};
 use selvedge_policy::{Contacted, Count, Tally};
 use sqlx::Row;
 
-use super::rows::{self, rows};
+use super::rows::{self, Rows, rows};
 use super::writer::Desk;
 use super::{SqliteStore, unavailable};
 
@@ -21,12 +21,12 @@ const TALLY: &str = "SELECT count(*) AS count, min(at) AS oldest FROM ( \
         AND (?9 IS NULL OR account IS NULL OR account = ?9) \
         ORDER BY at DESC LIMIT ?10)";
 
-const MADE: [&str; 3] = rows!(
+const MADE: Rows = rows!(
     "INSERT INTO contacts (tenant, customer, key, at, past, channel, purpose, account)",
     "(?, ?, ?, ?, ?, ?, ?, ?)",
     "ON CONFLICT (tenant, customer, key) DO UPDATE SET at = excluded.at"
 );
-const CHANGED: [&str; 3] = rows!(
+const CHANGED: Rows = rows!(
     "UPDATE customers SET version = version + 1 FROM (",
     "(?, ?)",
     ") WHERE tenant = column1 AND customer = column2"

@@ -27,6 +27,8 @@ const MIGRATIONS: [&str; SCHEMA as usize] = [
 const FILE: &str = "selvedge.db";
 /// What SQLite keeps beside it while somebody writes, or when somebody was killed.
 const WAL: &str = "selvedge.db-wal";
+/// How many statements a connection keeps prepared: more than there are.
+const STATEMENTS: usize = 256;
 /// How many readers there are.
 const READERS: u32 = 4;
 
@@ -70,6 +72,7 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .filename(file)
         .create_if_missing(true)
         .busy_timeout(std::time::Duration::from_secs(5))
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()
 }
 

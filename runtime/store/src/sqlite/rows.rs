@@ -5,37 +5,31 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqliteConnection};
 
+/// How many rows the statements of [`rows!`] write: whatever their number, it is a sum of few of these.
+const SIZES: [usize; 6] = [1, 2, 4, 8, 16, 32];
+/// The statements of [`rows!`].
+pub(crate) type Rows = [&'static str; SIZES.len()];
+
 /// `$head VALUES $row, $row, … $tail` for each of [`SIZES`].
 macro_rules! rows {
-    ($head:literal, $row:literal, $tail:literal) => {
+    ($head:expr, $row:expr, $tail:expr) => {{
+        use $crate::sqlite::rows::twice;
         [
             concat!($head, " VALUES ", $row, " ", $tail),
-            concat!($head, " VALUES ", $crate::sqlite::rows::eight!($row), " ", $tail),
-            concat!(
-                $head,
-                " VALUES ",
-                $crate::sqlite::rows::eight!($row),
-                ", ",
-                $crate::sqlite::rows::eight!($row),
-                ", ",
-                $crate::sqlite::rows::eight!($row),
-                ", ",
-                $crate::sqlite::rows::eight!($row),
-                " ",
-                $tail
-            ),
+            concat!($head, " VALUES ", twice!($row), " ", $tail),
+            concat!($head, " VALUES ", twice!(twice!($row)), " ", $tail),
+            concat!($head, " VALUES ", twice!(twice!(twice!($row))), " ", $tail),
+            concat!($head, " VALUES ", twice!(twice!(twice!(twice!($row)))), " ", $tail),
+            concat!($head, " VALUES ", twice!(twice!(twice!(twice!(twice!($row))))), " ", $tail),
         ]
+    }};
+}
+macro_rules! twice {
+    ($row:expr) => {
+        concat!($row, ", ", $row)
     };
 }
-macro_rules! eight {
-    ($row:literal) => {
-        concat!($row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row)
-    };
-}
-pub(crate) use {eight, rows};
-
-/// How many rows the statements of [`rows!`] write.
-const SIZES: [usize; 3] = [1, 8, 32];
+pub(crate) use {rows, twice};
 
 /// A statement with values bound to it.
 pub(crate) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
@@ -43,7 +37,7 @@ pub(crate) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 /// Writes all rows, in their order, with as few statements as there are for so many.
 pub(crate) async fn write<T>(
     connection: &mut SqliteConnection,
-    statements: &[&'static str; 3],
+    statements: &Rows,
     mut all: &[T],
     bind: impl for<'q> Fn(Bound<'q>, &'q T) -> Bound<'q>,
 ) -> Result<(), sqlx::Error> {

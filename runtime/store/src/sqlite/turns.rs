@@ -10,7 +10,7 @@ use selvedge_engine::ports::store::{Commit, RecordKey, RunId, SealedValue};
 use selvedge_record::Sealed;
 use sqlx::Row;
 
-use super::rows::{self, rows};
+use super::rows::{self, Rows, rows};
 use super::writer::Desk;
 use super::{contacts, switches, unavailable};
 use crate::rows::as_i64;
@@ -18,21 +18,21 @@ use crate::rows::as_i64;
 /// Of how many records it is remembered where they go on.
 const MAX_KNOWN: usize = 65_536;
 
-const RECORDS: [&str; 3] = rows!("INSERT INTO records (record, tenant, interaction)", "(?, ?, ?)", "");
-const TURNS: [&str; 3] = rows!("INSERT INTO turns (idx, record, seq, hashes, bodies)", "(?, ?, ?, ?, ?)", "");
-const OPENED: [&str; 3] = rows!(
+const RECORDS: Rows = rows!("INSERT INTO records (record, tenant, interaction)", "(?, ?, ?)", "");
+const TURNS: Rows = rows!("INSERT INTO turns (idx, record, seq, hashes, bodies)", "(?, ?, ?, ?, ?)", "");
+const OPENED: Rows = rows!(
     "INSERT INTO runs (record, tenant, workflow, controls, customer, opened, updated, at, over, busy, wake, halted, closed)",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     ""
 );
-const GONE_ON: [&str; 3] = rows!(
+const GONE_ON: Rows = rows!(
     "UPDATE runs SET updated = column2, at = column3, over = column4, busy = column5, wake = column6, halted = column7, \
      closed = coalesce(closed, column8) FROM (",
     "(?, ?, ?, ?, ?, ?, ?, ?)",
     ") WHERE record = column1"
 );
-const KEYS: [&str; 3] = rows!("INSERT INTO data_keys (tenant, subject, class, wrapped)", "(?, ?, ?, ?)", "");
-const VALUES: [&str; 3] = rows!("INSERT INTO sealed (record, name, class, blob)", "(?, ?, ?, ?)", "");
+const KEYS: Rows = rows!("INSERT INTO data_keys (tenant, subject, class, wrapped)", "(?, ?, ?, ?)", "");
+const VALUES: Rows = rows!("INSERT INTO sealed (record, name, class, blob)", "(?, ?, ?, ?)", "");
 
 /// Where a record goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
