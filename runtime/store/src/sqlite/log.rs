@@ -109,18 +109,24 @@ pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<(Frontier
     Ok((frontier(row.get("edge"))?, row.get("newest"), row.get("record")))
 }
 
-/// Keeps the edge and the newest time, in the transaction that wrote the leaves, and commits it.
+/// The edge as it is kept.
+pub(super) fn text(edge: &Frontier) -> Result<String, StoreError> {
+    serde_json::to_string(edge).map_err(|e| StoreError::Unreadable { what: e.to_string() })
+}
+
+/// Keeps the edge and the newest time, in the transaction that wrote the leaves, and commits it. The edge's text.
 pub(super) async fn commit(
     connection: &mut SqliteConnection,
     edge: &Frontier,
     newest: Option<Micros>,
-) -> Result<(), StoreError> {
+) -> Result<String, StoreError> {
     const COMMIT: &str = concat!(
         "INSERT INTO log_edge (one, edge, newest) VALUES (1, ?, ?) \
          ON CONFLICT (one) DO UPDATE SET edge = excluded.edge, newest = excluded.newest",
         "; COMMIT"
     );
-    let text = serde_json::to_string(edge).map_err(|e| StoreError::Unreadable { what: e.to_string() })?;
-    let query = sqlx::query(COMMIT).bind(text).bind(newest);
-    query.execute(connection).await.map(|_| ()).map_err(unavailable("commit"))
+    let text = text(edge)?;
+    let query = sqlx::query(COMMIT).bind(&text).bind(newest);
+    query.execute(connection).await.map_err(unavailable("commit"))?;
+    Ok(text)
 }

@@ -5,31 +5,58 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqliteConnection};
 
-/// How many rows the statements of [`rows!`] write: whatever their number, it is a sum of few of these.
-const SIZES: [usize; 6] = [1, 2, 4, 8, 16, 32];
-/// The statements of [`rows!`].
+/// How many rows the statements of [`each_size!`] write: whatever their number, it is a sum of few of these.
+pub(crate) const SIZES: [usize; 6] = [1, 2, 4, 8, 16, 32];
+/// A statement for each of [`SIZES`].
 pub(crate) type Rows = [&'static str; SIZES.len()];
 
 /// `$head VALUES $row, $row, … $tail` for each of [`SIZES`].
 macro_rules! rows {
     ($head:expr, $row:expr, $tail:expr) => {{
-        use $crate::sqlite::rows::twice;
-        [
-            concat!($head, " VALUES ", $row, " ", $tail),
-            concat!($head, " VALUES ", twice!($row), " ", $tail),
-            concat!($head, " VALUES ", twice!(twice!($row)), " ", $tail),
-            concat!($head, " VALUES ", twice!(twice!(twice!($row))), " ", $tail),
-            concat!($head, " VALUES ", twice!(twice!(twice!(twice!($row)))), " ", $tail),
-            concat!($head, " VALUES ", twice!(twice!(twice!(twice!(twice!($row))))), " ", $tail),
-        ]
+        use $crate::sqlite::rows::values;
+        $crate::sqlite::rows::each_size!(values, $head, $row, $tail)
     }};
 }
-macro_rules! twice {
-    ($row:expr) => {
-        concat!($row, ", ", $row)
+macro_rules! values {
+    ($n:tt, $head:expr, $row:expr, $tail:expr) => {
+        concat!($head, " VALUES ", $crate::sqlite::rows::times!($n, $row), " ", $tail)
     };
 }
-pub(crate) use {rows, twice};
+/// What the macro `$of` makes of each of [`SIZES`].
+macro_rules! each_size {
+    ($of:ident, $($more:expr),*) => {
+        [
+            $of!(1, $($more),*),
+            $of!(2, $($more),*),
+            $of!(4, $($more),*),
+            $of!(8, $($more),*),
+            $of!(16, $($more),*),
+            $of!(32, $($more),*),
+        ]
+    };
+}
+/// `$row, $row, …`, as many times as one of [`SIZES`] says.
+macro_rules! times {
+    (1, $row:expr) => {
+        $row
+    };
+    (2, $row:expr) => {
+        concat!($row, ", ", $row)
+    };
+    (4, $row:expr) => {
+        $crate::sqlite::rows::times!(2, $crate::sqlite::rows::times!(2, $row))
+    };
+    (8, $row:expr) => {
+        $crate::sqlite::rows::times!(2, $crate::sqlite::rows::times!(4, $row))
+    };
+    (16, $row:expr) => {
+        $crate::sqlite::rows::times!(2, $crate::sqlite::rows::times!(8, $row))
+    };
+    (32, $row:expr) => {
+        $crate::sqlite::rows::times!(2, $crate::sqlite::rows::times!(16, $row))
+    };
+}
+pub(crate) use {each_size, rows, times, values};
 
 /// A statement with values bound to it.
 pub(crate) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;

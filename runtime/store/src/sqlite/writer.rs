@@ -25,7 +25,7 @@ const MAX_QUEUE: usize = 4096;
 /// A moment in the life of a transaction, for those who test what a crash there leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// Everything is written, nothing is durable.
+    /// Everything is decided or even written, nothing is durable.
     BeforeCommit,
     /// It is durable, nobody was told.
     AfterCommit,
@@ -41,7 +41,9 @@ pub struct Desk {
     /// The log's edge, as it will be when this transaction commits. Read anew in each transaction, so that a
     /// process beside this one can write in the same folder.
     pub edge: Frontier,
-    /// Each tenant's epoch of kill switches, as far as this transaction has asked for it.
+    /// The edge's text as the last commit left it, while that is known.
+    left: Option<String>,
+    /// Each tenant's epoch of kill switches, as far as it was asked for since the last commit of a job.
     pub epochs: HashMap<String, u64>,
     /// The newest time of a run, as it will be when this transaction commits.
     pub newest: Option<Micros>,
@@ -58,6 +60,7 @@ impl Desk {
         Ok(Desk {
             connection,
             edge: Frontier::new(),
+            left: None,
             epochs: HashMap::new(),
             newest: None,
             places: Places::default(),
@@ -196,7 +199,6 @@ async fn serve(mut desk: Desk, mut jobs: mpsc::Receiver<Job>, watch: Option<Watc
 
 async fn write(desk: &mut Desk, batch: &mut Vec<Job>, watch: Option<&Watch>) {
     let mut waiting = Vec::with_capacity(batch.len());
-    let mut standing = begin(desk).await;
     let (mut turns, mut works) = (Vec::new(), Vec::new());
     for job in batch.drain(..) {
         match job {
@@ -204,6 +206,13 @@ async fn write(desk: &mut Desk, batch: &mut Vec<Job>, watch: Option<&Watch>) {
             Job::Work(work) => works.push(work),
         }
     }
+    if works.is_empty() {
+        match quickly(desk, turns, watch).await {
+            Ok(()) => return,
+            Err(back) => turns = back,
+        }
+    }
+    let mut standing = begin(desk).await;
     let together;
     if standing.is_ok() {
         match at_once(desk, turns).await {
@@ -224,13 +233,15 @@ async fn write(desk: &mut Desk, batch: &mut Vec<Job>, watch: Option<&Watch>) {
         standing = standing.and(written);
         waiting.push(acknowledge);
     }
-    let committed = match standing {
+    let left = match standing {
         Ok(()) => finish(desk, watch).await,
         Err(error) => Err(error),
     };
-    if committed.is_err() {
+    if left.is_err() {
         let _ = execute(desk, "ROLLBACK").await;
     }
+    desk.left = left.as_ref().ok().cloned();
+    let committed = left.map(drop);
     match &committed {
         Ok(()) => desk.places.remember(together.iter().filter_map(|(turn, place)| Some((&turn.commit, (*place)?)))),
         Err(_) => desk.places = Places::default(),
@@ -243,6 +254,30 @@ async fn write(desk: &mut Desk, batch: &mut Vec<Job>, watch: Option<&Watch>) {
         // A caller that went away needs no answer.
         let _ = turn.answer.send(told.map_err(|why| StoreError::Unavailable { doing: WRITING.into(), why }));
     }
+}
+
+/// Writes and commits turns on what is known since the last commit, and tells everybody. Where too little is known or
+/// anything is refused, nothing of them is written and they come back, to go the long way, which asks.
+async fn quickly(desk: &mut Desk, turns: Vec<Turn>, watch: Option<&Watch>) -> Result<(), Vec<Turn>> {
+    let commits: Vec<&Commit> = turns.iter().map(|turn| &turn.commit).collect();
+    let Some(left) = desk.left.clone() else { return Err(turns) };
+    let Some(places) = turns::remembered(desk, &commits) else { return Err(turns) };
+    let fitting: Vec<(&Commit, Place)> = commits.into_iter().zip(places).collect();
+    tell(watch, Moment::BeforeCommit);
+    let Ok(left) = turns::write_and_commit(desk, &left, &fitting).await else {
+        // There is no transaction where it was not even begun.
+        let _ = execute(desk, "ROLLBACK").await;
+        desk.left = None;
+        return Err(turns);
+    };
+    tell(watch, Moment::AfterCommit);
+    desk.left = Some(left);
+    desk.places.remember(fitting.into_iter());
+    for turn in turns {
+        // A caller that went away needs no answer.
+        let _ = turn.answer.send(Ok(()));
+    }
+    Ok(())
 }
 
 /// What became of turns that were to be written together.
@@ -287,7 +322,10 @@ fn unwritten(turns: Vec<Turn>) -> Vec<(Turn, Option<Place>)> {
 
 async fn begin(desk: &mut Desk) -> Result<(), StoreError> {
     (desk.edge, desk.newest, desk.next_record) = log::begin(&mut desk.connection).await?;
-    desk.epochs.clear();
+    // Nobody else has set a switch where nobody else has written an event.
+    if desk.left.take() != Some(log::text(&desk.edge)?) {
+        desk.epochs.clear();
+    }
     Ok(())
 }
 
@@ -311,12 +349,18 @@ async fn one(desk: &mut Desk, work: Work, stands: bool) -> (Result<(), StoreErro
     (execute(desk, "RELEASE job").await, acknowledge)
 }
 
-async fn finish(desk: &mut Desk, watch: Option<&Watch>) -> Result<(), StoreError> {
-    let tell = |moment| watch.inspect(|w| w(moment));
-    tell(Moment::BeforeCommit);
-    log::commit(&mut desk.connection, &desk.edge, desk.newest).await?;
-    tell(Moment::AfterCommit);
-    Ok(())
+/// Commits; the text of the log's edge as it is then.
+async fn finish(desk: &mut Desk, watch: Option<&Watch>) -> Result<String, StoreError> {
+    tell(watch, Moment::BeforeCommit);
+    let left = log::commit(&mut desk.connection, &desk.edge, desk.newest).await?;
+    tell(watch, Moment::AfterCommit);
+    Ok(left)
+}
+
+fn tell(watch: Option<&Watch>, moment: Moment) {
+    if let Some(watch) = watch {
+        watch(moment);
+    }
 }
 
 async fn execute(desk: &mut Desk, sql: &'static str) -> Result<(), StoreError> {
