@@ -23,7 +23,7 @@ use crate::ports::{Access, Micros};
 use crate::risk;
 use crate::run::Run;
 use crate::signal::{Delivered, Signal, Who};
-use crate::turn::Turn;
+use crate::turn::{Keys, Turn};
 
 /// How many inbox entries one look takes in.
 const MAX_MAIL: u32 = 64;
@@ -61,7 +61,7 @@ impl Engine {
     async fn drive_held(&self, id: &RunId, slot: &Slot, held: &mut Option<Held>) -> Result<Driven, EngineError> {
         match self.hold(id, held).await? {
             Asked::Leased(lease) => {
-                let gone = self.carry(slot, id, lease, held.as_mut().and_then(|held| held.run.take())).await;
+                let gone = self.carry(slot, id, lease, held.as_mut().and_then(|held| held.begun.take())).await;
                 match &gone {
                     Ok(_) => *held = None,
                     Err(EngineError::Store(StoreError::Stale { .. })) => {
@@ -87,24 +87,32 @@ impl Engine {
         }
         let asked = self.store().claim_one(id, self.now()).await?;
         if let Asked::Leased(lease) = asked {
-            *held = Some(Held { lease, run: None });
+            *held = Some(Held { lease, begun: None });
         }
         Ok(asked)
     }
 
     /// Carries a run to where it is put down. What is overtaken was not written: it is decided again, on what the
     /// store has now.
-    async fn carry(&self, slot: &Slot, id: &RunId, lease: Lease, mut run: Option<Run>) -> Result<Run, EngineError> {
+    async fn carry(
+        &self,
+        slot: &Slot,
+        id: &RunId,
+        lease: Lease,
+        mut begun: Option<(Run, Keys)>,
+    ) -> Result<Run, EngineError> {
         let mut flight = Flight::default();
         loop {
-            let run = match run.take() {
-                Some(run) => run,
-                None => self.run_state(id).await?,
+            let (run, keys) = match begun.take() {
+                Some(begun) => begun,
+                None => (self.run_state(id).await?, Keys::new()),
             };
             flight.keep_intended(&run);
             // What was taken in and did not become durable lies in the inbox still.
-            let gone =
-                self.go(slot, lease, run, &mut flight).await.inspect_err(|_| slot.mail.store(true, Ordering::Release));
+            let gone = self
+                .go(slot, lease, run, keys, &mut flight)
+                .await
+                .inspect_err(|_| slot.mail.store(true, Ordering::Release));
             match gone {
                 Err(EngineError::Store(StoreError::Overtaken { .. })) => {}
                 other => return other,
@@ -121,9 +129,17 @@ impl Engine {
         }
     }
 
-    async fn go(&self, slot: &Slot, lease: Lease, run: Run, flight: &mut Flight) -> Result<Run, EngineError> {
+    async fn go(
+        &self,
+        slot: &Slot,
+        lease: Lease,
+        run: Run,
+        keys: Keys,
+        flight: &mut Flight,
+    ) -> Result<Run, EngineError> {
         let mut definition = self.definition(&run.id.tenant, &run.workflow, &run.controls).await?;
         let mut turn = Turn::new(run, lease, &definition.plan.purpose);
+        turn.keys = keys;
         loop {
             if turn.run.controls != definition.digest {
                 definition = self.definition(&turn.run.id.tenant, &turn.run.workflow, &turn.run.controls).await?;

@@ -22,12 +22,12 @@ use crate::fact::Fact;
 use crate::folds::Folds;
 use crate::health::Condition;
 use crate::outgoing::is_outgoing;
-use crate::ports::store::{Claim, Lease, Listed, RunId, Store};
+use crate::ports::store::{Claim, Lease, Listed, RunId, Store, Threshold};
 use crate::ports::{Clock, Connectors, Micros, News, Random, Webhook, WebhookFault};
 use crate::run::Run;
 use crate::signal::{Delivered, Signal, Who};
 use crate::switches::{Board, Reach};
-use crate::turn::Turn;
+use crate::turn::{Keys, Turn};
 use crate::values::Values;
 
 /// How many runs one look at the store takes up.
@@ -127,8 +127,8 @@ pub(crate) struct Slot {
 /// A run whose lease this node holds.
 pub(crate) struct Held {
     pub(crate) lease: Lease,
-    /// The run as the store has it, where that is known already.
-    pub(crate) run: Option<Run>,
+    /// The run as the store has it, and its keys, where it was just opened.
+    pub(crate) begun: Option<(Run, Keys)>,
 }
 
 /// Takes a lock whose holder cannot have left it broken: nothing is done under it that can panic halfway.
@@ -247,11 +247,14 @@ impl Engine {
         let tenant = id.tenant.as_str();
         self.ready().await?;
         let not_published = || EngineError::NotPublished { workflow: workflow.into() };
-        let definition = self.in_force(tenant, workflow).await?.ok_or_else(not_published)?;
+        let Threshold { published, customer: known, epoch } =
+            self.store().threshold(tenant, workflow, customer).await?;
+        let digest = published.ok_or_else(not_published)?;
+        let definition = self.definition(tenant, workflow, &digest).await?;
         let calls = is_outgoing(&definition);
         let placed = if calls { CALL.to_owned() } else { String::new() };
         let reach = Reach { tenant: tenant.into(), workflow: workflow.into(), channel: placed, ..Reach::default() };
-        if let Some(switch) = self.read_board(tenant).await?.stopping(&reach) {
+        if let Some(switch) = self.board_at(tenant, epoch).await?.stopping(&reach) {
             return Err(EngineError::Stopped {
                 scope: switch.scope.to_string(),
                 switch: switch.id.clone(),
@@ -259,38 +262,54 @@ impl Engine {
                 reason: switch.reason.clone(),
             });
         }
-        if self.store().customer(tenant, customer).await?.is_none() {
+        if !known {
             return Err(EngineError::NoSuchField { customer: customer.into(), field: "record".into() });
         }
+        // It is there before its record is, so that no mail is missed, and none has to be looked for.
+        let slot = lock(&self.inner.slots).entry(id.clone()).or_default().clone();
+        let opened = self.open_at(id, &definition, customer, channel, who).await;
+        self.put_down(id, slot);
+        opened
+    }
+
+    async fn open_at(
+        &self,
+        id: &RunId,
+        definition: &Definition,
+        customer: &str,
+        channel: &str,
+        who: &Who,
+    ) -> Result<Option<Decision>, EngineError> {
+        let (workflow, calls) = (&definition.plan.workflow, is_outgoing(definition));
         let mut tries = 0;
         loop {
             let now = self.now();
             let channel = if calls { OUTGOING_CALL } else { channel };
-            let mut turn = self.opening(id, Some(&definition), workflow, customer, channel, who, now)?;
+            let mut turn = self.opening(id, Some(definition), workflow, customer, channel, who, now)?;
             let mut decision = None;
             if calls {
-                decision = Some(self.decide_call(&definition, &mut turn).await?);
+                decision = Some(self.decide_call(definition, &mut turn).await?);
             } else if channel == CALL {
                 // Who calls us has a conversation with us, which counts for the rules that ask for quiet after one.
                 turn.conversation(&definition.plan.purpose, now);
             }
             if definition.plan.nodes.iter().any(|node| matches!(node.op, Op::Call { .. })) {
-                turn.make_key(self.inner.values.new_record_key(id, ANSWERS.name()));
+                turn.make_key(self.inner.values.new_record_key(id, ANSWERS.name())?);
             }
             tries += 1;
             match self.store().commit(turn.take(false)).await {
                 Err(StoreError::Overtaken { .. }) if tries < MAX_TRIES => continue,
                 other => other.map_err(EngineError::from).inspect_err(|error| self.doubt(error))?,
             };
-            self.start(turn.run).await;
+            self.start(turn).await;
             return Ok(decision);
         }
     }
 
     /// Drives a run that this node has just opened.
-    pub(crate) async fn start(&self, run: Run) {
+    pub(crate) async fn start(&self, Turn { run, keys, .. }: Turn) {
         let id = run.id.clone();
-        *self.slot(&id).held.lock().await = Some(Held { lease: Lease::OPENING, run: Some(run) });
+        *self.slot(&id).held.lock().await = Some(Held { lease: Lease::OPENING, begun: Some((run, keys)) });
         self.wake(&id);
     }
 
@@ -444,7 +463,7 @@ impl Engine {
         tokio::spawn(async move {
             let slot = engine.slot(&id);
             // A driver from before, whose lease was lost, may still wait for a vendor's answer.
-            *slot.held.lock().await = Some(Held { lease, run: None });
+            *slot.held.lock().await = Some(Held { lease, begun: None });
             engine.wake(&id);
             engine.put_down(&id, slot);
         });

@@ -153,7 +153,7 @@ impl Engine {
         let opened = self.store().commit(commit).await.map_err(EngineError::from);
         opened.inspect_err(|error| self.doubt(error))?;
         if definition.is_some() {
-            self.start(turn.run).await;
+            self.start(turn).await;
         }
         Ok(())
     }

@@ -15,6 +15,9 @@ use crate::ports::store::{Commit, ContactChange, Known, Lease, Link, RecordKey, 
 use crate::run::Run;
 use crate::signal::Who;
 
+/// A record's data keys, by class.
+pub(crate) type Keys = BTreeMap<String, DataKey>;
+
 /// What a run did since its last commit.
 pub struct Turn {
     /// The run as it is with these facts.
@@ -28,8 +31,8 @@ pub struct Turn {
     sealed: Vec<SealedValue>,
     links: Vec<Link>,
     forget_card: Option<String>,
-    /// The record's data keys by class, while this node drives the run.
-    pub(crate) keys: BTreeMap<String, DataKey>,
+    /// The record's data keys, while this node drives the run.
+    pub(crate) keys: Keys,
     rests_on: Option<i64>,
     /// Risks that were found and that later tries of the customer are to inherit.
     raised: Vec<RiskFound>,
@@ -64,7 +67,7 @@ impl Turn {
             sealed: Vec::new(),
             links: Vec::new(),
             forget_card: None,
-            keys: BTreeMap::new(),
+            keys: Keys::new(),
             rests_on: None,
             raised: Vec::new(),
             becomes: None,
@@ -196,8 +199,9 @@ impl Turn {
     }
 
     /// A data key that is made with the record.
-    pub fn make_key(&mut self, key: RecordKey) {
-        self.made_keys.push(key);
+    pub fn make_key(&mut self, (kept, key): (RecordKey, DataKey)) {
+        self.keys.insert(kept.class.clone(), key);
+        self.made_keys.push(kept);
     }
 
     /// The facts of this turn were decided on this version of the customer's state.

@@ -221,10 +221,11 @@ impl Values {
     }
 
     /// A data key for a record that is being opened: made with it, it costs no commit of its own later.
-    pub fn new_record_key(&self, id: &RunId, class: &str) -> RecordKey {
+    pub fn new_record_key(&self, id: &RunId, class: &str) -> Result<(RecordKey, DataKey), EngineError> {
         let scope = Scope { tenant: id.tenant.clone(), subject: id.interaction.clone(), class: class.into() };
-        let WrappedKey(wrapped) = self.vault.new_data_key(&scope, self.random(), self.random());
-        RecordKey { class: class.into(), wrapped }
+        let wrapped = self.vault.new_data_key(&scope, self.random(), self.random());
+        let key = self.vault.unwrap(&scope, &wrapped)?;
+        Ok((RecordKey { class: class.into(), wrapped: wrapped.0 }, key))
     }
 
     /// The same with the key at hand.

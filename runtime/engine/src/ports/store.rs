@@ -372,6 +372,16 @@ pub trait Safe: Send + Sync {
     async fn link(&self, link: &str) -> Result<Option<(RunId, String)>, StoreError>;
 }
 
+/// What stands at the moment at which an interaction is to be opened.
+pub struct Threshold {
+    /// The digest that new runs of the workflow pin.
+    pub published: Option<String>,
+    /// Whether the customer is known.
+    pub customer: bool,
+    /// How many events the tenant's record of kill switches has.
+    pub epoch: u64,
+}
+
 /// Definitions in force, by digest, and which one a new run takes.
 #[async_trait]
 pub trait Definitions: Send + Sync {
@@ -390,6 +400,8 @@ pub trait Definitions: Send + Sync {
     async fn kept(&self, tenant: &str) -> Result<Vec<(String, String)>, StoreError>;
     /// The digest that new runs of `workflow` pin.
     async fn published(&self, tenant: &str, workflow: &str) -> Result<Option<String>, StoreError>;
+    /// What is asked before an interaction is opened, in one question.
+    async fn threshold(&self, tenant: &str, workflow: &str, customer: &str) -> Result<Threshold, StoreError>;
 }
 
 /// A person at work: named, on a device, with a function. Seed 3.

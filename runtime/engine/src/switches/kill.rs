@@ -96,6 +96,12 @@ impl Engine {
         }
     }
 
+    /// The same, at an epoch that the store knows of.
+    pub(crate) async fn board_at(&self, tenant: &str, epoch: u64) -> Result<Arc<Board>, EngineError> {
+        let board = self.board(tenant).await?;
+        if board.epoch() >= epoch { Ok(board) } else { self.read_board(tenant).await }
+    }
+
     /// The same, read anew: another node may have set one.
     pub async fn read_board(&self, tenant: &str) -> Result<Arc<Board>, EngineError> {
         let id = RunId { tenant: tenant.into(), interaction: SWITCHES.into() };

@@ -242,4 +242,7 @@ impl Definitions for Away {
     async fn published(&self, _: &str, _: &str) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
+    async fn threshold(&self, _: &str, _: &str, _: &str) -> Result<Threshold, StoreError> {
+        Ok(Threshold { published: None, customer: false, epoch: 0 })
+    }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
 use selvedge_engine::ports::store::{
-    Contacts, CustomerRow, Customers, Definitions, RunId, Safe, SealedField, SealedValue, Session, Sessions,
+    Contacts, CustomerRow, Customers, Definitions, RunId, Safe, SealedField, SealedValue, Session, Sessions, Threshold,
 };
 use selvedge_policy::{Contacted, Count, Tally};
 
@@ -147,6 +147,15 @@ impl Definitions for MemoryStore {
 
     async fn published(&self, tenant: &str, workflow: &str) -> Result<Option<String>, StoreError> {
         Ok(self.tables().published.get(&key(tenant, workflow)).cloned())
+    }
+
+    async fn threshold(&self, tenant: &str, workflow: &str, customer: &str) -> Result<Threshold, StoreError> {
+        let tables = self.tables();
+        Ok(Threshold {
+            published: tables.published.get(&key(tenant, workflow)).cloned(),
+            customer: tables.customers.get(&key(tenant, customer)).is_some_and(|customer| customer.state.is_some()),
+            epoch: tables.epoch(tenant),
+        })
     }
 }
 

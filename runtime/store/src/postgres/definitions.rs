@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
-use selvedge_engine::ports::store::Definitions;
+use selvedge_engine::ports::store::{Definitions, Threshold};
+use sqlx::Row;
 
 use super::{PostgresStore, unavailable};
+use crate::rows::Cells;
 
 const PUBLISH: &str = "WITH kept AS ( \
         INSERT INTO definitions (tenant, digest, workflow, files) VALUES ($1, $2, $3, $4) \
@@ -45,5 +47,14 @@ impl Definitions for PostgresStore {
             .bind(tenant)
             .bind(workflow);
         query.fetch_optional(self.pool()).await.map_err(unavailable("read what is published"))
+    }
+
+    async fn threshold(&self, tenant: &str, workflow: &str, customer: &str) -> Result<Threshold, StoreError> {
+        let sql = "SELECT (SELECT digest FROM published WHERE tenant = $1 AND workflow = $2) AS published, \
+                   EXISTS (SELECT 1 FROM customers WHERE tenant = $1 AND customer = $3) AS customer, \
+                   coalesce((SELECT epoch FROM epochs WHERE tenant = $1), 0) AS epoch";
+        let query = sqlx::query(sql).bind(tenant).bind(workflow).bind(customer);
+        let row = query.fetch_one(self.pool()).await.map_err(unavailable("read what is published"))?;
+        Ok(Threshold { published: row.get("published"), customer: row.get("customer"), epoch: row.count("epoch") })
     }
 }

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use selvedge_engine::StoreError;
 use selvedge_engine::ports::Micros;
-use selvedge_engine::ports::store::Definitions;
+use selvedge_engine::ports::store::{Definitions, Threshold};
+use selvedge_engine::switches::SWITCHES;
+use sqlx::Row;
 
 use super::{SqliteStore, unavailable};
 
@@ -55,5 +57,17 @@ impl Definitions for SqliteStore {
             .bind(tenant)
             .bind(workflow);
         query.fetch_optional(&self.read).await.map_err(unavailable("read what is published"))
+    }
+
+    async fn threshold(&self, tenant: &str, workflow: &str, customer: &str) -> Result<Threshold, StoreError> {
+        let sql = "SELECT (SELECT digest FROM published WHERE tenant = ?1 AND workflow = ?2) AS published, \
+                   EXISTS (SELECT 1 FROM customers WHERE tenant = ?1 AND customer = ?3) AS customer, \
+                   (SELECT seq + length(hashes) / 32 FROM turns JOIN records USING (record) \
+                    WHERE tenant = ?1 AND interaction = ?4 ORDER BY seq DESC LIMIT 1) AS epoch";
+        let query = sqlx::query(sql).bind(tenant).bind(workflow).bind(customer).bind(SWITCHES);
+        let row = query.fetch_one(&self.read).await.map_err(unavailable("read what is published"))?;
+        let epoch: Option<i64> = row.get("epoch");
+        let epoch = epoch.map_or(0, |epoch| u64::try_from(epoch).unwrap_or(0));
+        Ok(Threshold { published: row.get("published"), customer: row.get("customer"), epoch })
     }
 }
