@@ -12,7 +12,7 @@ use crate::ports::store::{RunId, Stored};
 use crate::run::Run;
 
 /// Of how many runs the fold is remembered.
-const MAX_KEPT: usize = 4096;
+const MAX_KEPT: usize = 1024;
 
 #[derive(Default)]
 pub(crate) struct Folds(Mutex<HashMap<RunId, Run>>);

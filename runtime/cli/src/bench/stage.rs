@@ -229,7 +229,7 @@ impl Stage {
 
     /// Starts an execution.
     pub async fn open(&self, work: Work) -> miette::Result<RunId> {
-        Ok(self.engine.open(TENANT, work.name(), CUSTOMER, "call", &self.who).await?)
+        Ok(self.engine.open(TENANT, work.name(), CUSTOMER, "web", &self.who).await?)
     }
 
     /// Whether an execution is under way.

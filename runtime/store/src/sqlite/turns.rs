@@ -40,14 +40,18 @@ macro_rules! end {
     ($n:tt, $begin:expr) => {
         concat!(
             $begin,
-            "INSERT INTO turns (idx, record, seq, hashes, bodies) SELECT * FROM (VALUES ",
+            "INSERT INTO turns (idx, record, seq, hashes, bodies) \
+             SELECT column1, column2, column3, column4, column5 FROM (",
+            "VALUES ",
             times!($n, "(?, ?, ?, ?, ?)"),
             ") WHERE column1 IS NOT NULL; ",
             "UPDATE runs SET updated = column2, at = column3, over = column4, busy = column5, wake = column6, \
-             halted = column7, closed = coalesce(closed, column8) FROM (VALUES ",
+             halted = column7, closed = coalesce(closed, column8) FROM (",
+            "VALUES ",
             times!($n, "(?, ?, ?, ?, ?, ?, ?, ?)"),
             ") WHERE record = column1; ",
-            "INSERT INTO sealed (record, name, class, blob) SELECT * FROM (VALUES ",
+            "INSERT INTO sealed (record, name, class, blob) SELECT column1, column2, column3, column4 FROM (",
+            "VALUES ",
             times!($n, "(?, ?, ?, ?)"),
             ") WHERE column1 IS NOT NULL; ",
             "UPDATE log_edge SET edge = CASE edge WHEN ? THEN ? END, newest = ? WHERE one = 1; ",

@@ -1,10 +1,10 @@
 //! The log over all records: one edge, whoever writes and however often.
 
-use selvedge_engine::ports::store::{Journal, Log};
+use selvedge_engine::ports::store::{Commit, Journal, Log, Safe};
 use selvedge_record::{Hash, merkle};
 use tokio::task::JoinSet;
 
-use super::support::{Author, Place, TENANT};
+use super::support::{Author, Place, TENANT, sealed};
 
 /// The edge, the leaves and the records are one and the same log.
 async fn agrees(store: &(impl Journal + Log), size: u64) {
@@ -53,6 +53,50 @@ pub async fn two_stores_on_one_place_keep_one_log<P: Place>(place: P) {
     }
     agrees(&node, 12).await;
     agrees(&other, 12).await;
+}
+
+pub async fn who_wrote_alone_for_a_while_hears_of_another_who_wrote_too<P: Place>(place: P) {
+    let (node, other) = (place.open().await, place.open().await);
+    let (mut here, mut there) = (Author::new("int_1"), Author::new("int_2"));
+    let mut written = 0;
+    for (own, theirs) in [(4, 1), (1, 3), (3, 0), (2, 2)] {
+        for _ in 0..own {
+            node.commit(here.turn(2)).await.unwrap();
+        }
+        for _ in 0..theirs {
+            other.commit(there.turn(1)).await.unwrap();
+        }
+        written += 2 * own + theirs;
+        agrees(&node, written).await;
+    }
+}
+
+pub async fn many_turns_at_once_keep_all_their_values<P: Place>(place: P) {
+    let store = place.open().await;
+    let mut tasks = JoinSet::new();
+    for n in 0..70 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let mut author = Author::new(&format!("int_{n}"));
+            for turn in 0..3 {
+                // More values than turns, and some turns with none.
+                let sealed = (0..n % 4).map(|v| sealed(&format!("{turn}/{v}"), format!("{n} {turn} {v}").as_bytes()));
+                let commit = Commit { sealed: sealed.collect(), ..author.turn(1) };
+                store.commit(commit).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    agrees(&store, 210).await;
+    for n in 0..70 {
+        let id = Author::new(&format!("int_{n}")).id;
+        for turn in 0..3 {
+            for v in 0..4 {
+                let kept = store.sealed(&id, &format!("{turn}/{v}")).await.unwrap().map(|value| value.blob);
+                assert_eq!(kept, (v < n % 4).then(|| format!("{n} {turn} {v}").into_bytes()));
+            }
+        }
+    }
 }
 
 pub async fn opening_many_times_at_once_makes_one_store<P: Place>(place: P) {

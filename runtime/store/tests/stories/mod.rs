@@ -46,6 +46,8 @@ macro_rules! on_each {
         $crate::stories::on_each!(@ $place, log:
             the_edge_is_the_root_over_the_leaves,
             two_stores_on_one_place_keep_one_log,
+            who_wrote_alone_for_a_while_hears_of_another_who_wrote_too,
+            many_turns_at_once_keep_all_their_values,
             opening_many_times_at_once_makes_one_store,
             the_oldest_checkpoint_that_covers_is_given,
             the_first_checkpoint_of_a_size_stays,
