@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use selvedge_policy::{RuleSet, code};
+use selvedge_policy::{CHANNELS, RuleSet, code};
 
 fn mistakes(files: &[(&str, &str)]) -> Vec<String> {
     let files: BTreeMap<_, _> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
@@ -98,5 +98,24 @@ fn every_code_of_this_room_has_its_page() {
         let page = format!("{}/../docs/errors/{code}.md", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(&page).unwrap_or_default();
         assert!(text.starts_with(&format!("# {code}: ")), "{page}");
+    }
+}
+
+/// Editors underline by the schema, which another room makes.
+#[test]
+fn the_schema_knows_the_words_and_bounds_that_the_reader_knows() {
+    let schema = selvedge_workflow::schema::schema("rules").unwrap();
+    let rule = &schema["properties"]["rules"]["items"]["properties"];
+    assert_eq!(rule["applies"]["properties"]["channels"]["anyOf"][0]["enum"], serde_json::json!(CHANNELS));
+    let then = &rule["then"]["properties"];
+    let answers = |then: &str| mistakes(&[("a.yaml", &with_rule(&GOOD.replace("consent: express", then)))]);
+    for (asked, _) in then.as_object().unwrap() {
+        let told = answers(&format!("{asked}: [1]"));
+        assert!(!told.is_empty() && told.iter().all(|told| !told.contains(code::UNKNOWN_THEN)), "{asked}: {told:?}");
+    }
+    for (key, text) in [("contacts", "contacts: N, of: call, days: 7"), ("days", "contacts: 1, of: call, days: N")] {
+        let most = then["at-most"]["properties"][key]["maximum"].as_i64().unwrap();
+        let with = |n: i64| answers(&format!("at-most: {{ {}, per: account }}", text.replace('N', &n.to_string())));
+        assert_eq!((with(most).len(), with(most + 1).len()), (0, 1), "{key}");
     }
 }

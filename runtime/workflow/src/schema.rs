@@ -2,6 +2,7 @@
 //! underline. They say the form of a file; whether it is safe says the checker. Each lies as `workflows/schema/<name>.json`
 //! and is compared with what is made here by a test.
 
+mod rules;
 mod steps;
 
 use serde_json::{Map, Value, json};
@@ -34,7 +35,7 @@ pub fn schema(name: &str) -> Option<Value> {
         "disclosures" => ("What has to be said", disclosures()),
         "budget" => ("How much a run may take", budget()),
         "stories" => ("Stories of a workflow", stories()),
-        "rules" => ("A pack of contact rules", rules()),
+        "rules" => ("A pack of contact rules", rules::pack()),
         "grants" => ("What an admin grants to a connector", grants()),
         "schedules" => ("When workflows begin by themselves", schedules()),
         _ => return None,
@@ -291,49 +292,6 @@ fn budget() -> Value {
             ("owner", MUST, text("Who answers for it.", "Head of operations")),
             ("limits", MUST, map("For every workflow.", limits(MUST))),
             ("exceptions", MAY, names_to("Workflow to what counts for it instead.", exception)),
-        ],
-    )
-}
-
-fn rules() -> Value {
-    let law = || {
-        vec![
-            ("id", MUST, matching("Unique over all files.", "^[a-z][a-z0-9.-]{0,63}$", "tcpa.hours")),
-            ("cite", MUST, text("The law.", "47 CFR 64.1200(c)(1)")),
-            ("seen", MAY, words("How the law was seen.", &["primary", "secondary", "unconfirmed"])),
-            ("about", MUST, text("One sentence for people.", "No solicitation before 08:00 or after 21:00.")),
-            ("jurisdiction", MUST, some("Where it applies; `US` includes `US-FL`.", place())),
-            ("effective", MUST, date("The first day.")),
-            ("until", MAY, date("The last day.")),
-        ]
-    };
-    let demand = vec![
-        (
-            "applies",
-            MUST,
-            json!({ "description": "To which contacts: channels, purposes.", "type": "object", "required": ["channels"] }),
-        ),
-        (
-            "then",
-            MUST,
-            json!({ "description": "What it asks for: one key says what.", "type": "object", "minProperties": 1, "maxProperties": 1, "examples": [{ "hours": { "from": "08:00", "to": "21:00" } }, { "consent": "express" }, { "not-flagged": "opted-out" }, { "noted": { "any": ["own-text"], "within": "60d" } }, { "quiet": { "after": "refusal", "within": "366d" } }, { "at-most": { "contacts": 7, "of": ["call"], "within": "7d", "per": "account" } }] }),
-        ),
-    ];
-    let rule = map("One rule.", law().into_iter().chain(demand).collect());
-    let enforcers = ["checker", "engine", "record", "vault", "host", "server", "nobody yet"];
-    let enforced = vec![
-        ("enforced-by", MUST, words("Who sees to it.", &enforcers)),
-        ("places", MAY, list("Where in the project.", text("A path.", "runtime/vault/src/transient.rs"))),
-    ];
-    let obligation = map("What no contact decision can see to.", law().into_iter().chain(enforced).collect());
-    map(
-        "Law as dated data. A new law is a new rule in a file.",
-        vec![
-            ("pack", MUST, text("The file's title.", "TCPA")),
-            ("owner", MUST, text("Who answers for it.", "Compliance counsel")),
-            ("status", MUST, words("`unreviewed` until counsel signs.", &["unreviewed", "reviewed"])),
-            ("rules", MAY, list("The rules.", rule)),
-            ("obligations", MAY, list("What the law asks for besides.", obligation)),
         ],
     )
 }

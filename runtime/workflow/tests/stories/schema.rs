@@ -62,6 +62,9 @@ fn misfits_in(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Stri
             "required" => value
                 .as_object()
                 .is_none_or(|map| says.as_array().unwrap().iter().all(|key| map.contains_key(key.as_str().unwrap()))),
+            "oneOf" => {
+                says.as_array().unwrap().iter().filter(|schema| misfits(schema, value, at).is_empty()).count() == 1
+            }
             "anyOf" => says.as_array().unwrap().iter().any(|schema| misfits(schema, value, at).is_empty()),
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
@@ -112,6 +115,10 @@ fn matches(pattern: &str, text: &str) -> bool {
         "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" => text.len() == 10 && text.split('-').count() == 3,
         "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}$" => text.len() == 16 && text.split(':').count() == 2,
         "^[A-Z0-9]+(-[A-Z0-9]+)*$" => text.split('-').all(place),
+        "^([01][0-9]|2[0-3]):[0-5][0-9]$" => text.len() == 5 && text.split(':').all(|part| part.parse::<u8>().is_ok()),
+        "^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$" => {
+            text.split('-').all(|day| ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].contains(&day))
+        }
         "^[a-z]{2}$" => selvedge_workflow::template::is_language(text),
         other => panic!("the pattern `{other}` is new"),
     }
@@ -187,6 +194,53 @@ fn a_key_that_is_misspelt_does_not_fit() {
     workflow["steps"][0]["verify"]["trys"] = json!(3);
     let found = misfits(&schema("workflow").unwrap(), &workflow, "workflow");
     assert_eq!(found, ["workflow.steps[0].verify: `trys` is unknown"]);
+}
+
+#[test]
+fn a_rule_that_its_reader_refuses_is_underlined() {
+    let schema = schema("rules").unwrap();
+    let rule = |applies: Value, then: Value| {
+        json!({
+            "pack": "House", "owner": "Counsel", "status": "unreviewed",
+            "rules": [{
+                "id": "house.one", "cite": "house", "about": "A rule.", "jurisdiction": "US", "effective": "2026-01-01",
+                "applies": applies, "then": then,
+            }],
+        })
+    };
+    let sms = || json!({ "channels": ["sms"] });
+    let consent = || json!({ "consent": "express" });
+    for fits in [
+        rule(sms(), consent()),
+        rule(json!({ "channels": "call", "purposes": ["billing"] }), json!({ "hours": "convenient" })),
+        rule(sms(), json!({ "hours": { "mon-sat": { "from": "09:00", "to": "21:00" }, "sun": "none" } })),
+        rule(sms(), json!({ "quiet": { "after": "refusal", "within": "366d" } })),
+        rule(sms(), json!({ "at-most": { "contacts": 3, "of": ["sms"], "days": 7, "per": "account" } })),
+    ] {
+        assert_eq!(misfits(&schema, &fits, "rules"), Vec::<String>::new());
+    }
+    for spoilt in [
+        rule(json!({}), consent()),
+        rule(json!({ "channels": ["fax"] }), consent()),
+        rule(json!({ "channels": ["sms"], "purpose": ["billing"] }), consent()),
+        rule(sms(), json!({ "consents": "express" })),
+        rule(sms(), json!({ "consent": "oral" })),
+        rule(sms(), json!({ "consent": "express", "not-flagged": "attorney" })),
+        rule(sms(), json!({ "hours": { "from": "8:00", "to": "21:00" } })),
+        rule(sms(), json!({ "hours": { "from": "08:00" } })),
+        rule(sms(), json!({ "hours": { "monday": "none" } })),
+        rule(sms(), json!({ "noted": { "any": ["own-text"] } })),
+        rule(sms(), json!({ "quiet": { "after": "conversation", "of": ["call"] } })),
+        rule(
+            sms(),
+            json!({ "at-most": { "contacts": 3, "of": ["sms"], "days": 7, "within": "7d", "per": "account" } }),
+        ),
+        rule(sms(), json!({ "at-most": { "contacts": 0, "of": ["sms"], "days": 7, "per": "account" } })),
+        rule(sms(), json!({ "at-most": { "contacts": 3, "of": ["sms"], "days": 7, "per": "household" } })),
+        rule(sms(), json!({ "at-most": { "contacts": 3, "days": 7, "per": "account" } })),
+    ] {
+        assert!(!misfits(&schema, &spoilt, "rules").is_empty(), "{spoilt:#}");
+    }
 }
 
 /// A step of each kind that has every key, with the example of the schema behind it.
