@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use selvedge_engine::Run;
 use selvedge_engine::decide::{MAX_ASKED, MAX_ATTEMPTS};
+use selvedge_engine::handoff::Handoff;
 use selvedge_engine::operate::Act;
 use selvedge_engine::ports::Micros;
 use selvedge_engine::run::{Phase, step_of};
@@ -53,6 +54,17 @@ pub enum Command {
         #[command(flatten)]
         run: OfRun,
     },
+    /// Hand it over to another channel, where its workflow waits for that, to another agent, or both.
+    Handoff {
+        /// The channel in which it goes on: `call`, `chat`.
+        #[arg(long, value_name = "CHANNEL", required_unless_present = "agent")]
+        to: Option<String>,
+        /// The colleague who takes it over.
+        #[arg(long, value_name = "PERSON")]
+        agent: Option<String>,
+        #[command(flatten)]
+        run: OfRun,
+    },
     /// Say what became of an effect that waits for a person.
     Decide {
         /// It was done; the vendor's reference.
@@ -86,6 +98,7 @@ pub async fn run(command: Command) -> miette::Result<ExitCode> {
         Command::Cancel(run) => leave(run, Act::Cancel).await,
         Command::Retry(run) => leave(run, Act::Retry).await,
         Command::Move { to, run } => leave(run, Act::Move(to)).await,
+        Command::Handoff { to, agent, run } => leave(run, Act::Handoff(Handoff { channel: to, agent })).await,
         Command::Decide { done, step, run, .. } => {
             let act = done.map_or(Act::NotDone, Act::Done);
             leave(run, step.map_or(act.clone(), |step| Act::At(step, Box::new(act)))).await

@@ -268,6 +268,7 @@ fn entered<'p>(plan: &'p Plan, run: &Run, node: &Here<'p>, now: Micros) -> Next<
         Op::Keep { .. } => Next::Keep(node.clone()),
         Op::Remember { .. } => Next::Remember(node.clone()),
         Op::Wait { lasts } => wait("its time", now + lasts),
+        Op::Handoff { to, within } => wait(&format!("the handoff to a {to}"), now + within),
         Op::Record { .. } => Next::Record(node.clone()),
         Op::Fork { each: None, .. } => Next::Take(vec![forked(plan, node, 0)]),
         Op::Fork { .. } => Next::Count(node.clone()),

@@ -308,7 +308,12 @@ impl Engine {
                 slot.mail.store(true, Ordering::Release);
                 continue;
             }
-            let facts = decide::on_signal(&definition.plan, &turn.run, &delivered)?;
+            let facts = match &delivered.signal {
+                Signal::Operate { act: Act::Handoff(to), reason } => {
+                    self.handed_over(definition, &turn.run, to, reason, &delivered).await?
+                }
+                _ => decide::on_signal(&definition.plan, &turn.run, &delivered)?,
+            };
             if let (Some((value, sealed)), false) = (delivered.signal.brings(), facts.is_empty()) {
                 let blob = crate::values::from_base64(sealed)?;
                 turn.seal(crate::ports::store::SealedValue {

@@ -8,7 +8,7 @@ use selvedge_policy::{CustomerState, Decision, OptOut, Verdict};
 use selvedge_record::{Draft, Event, Head, LogKey};
 use selvedge_vault::{Transient, Vault};
 use selvedge_workflow::dictionary::Dictionary;
-use selvedge_workflow::plan::{OUTGOING_CALL, Op};
+use selvedge_workflow::plan::{CHAT, OUTGOING_CALL, Op};
 use selvedge_workflow::source::Diagnostic;
 use selvedge_workflow::{ConnectorFacts, Files};
 use tokio::sync::Notify;
@@ -284,7 +284,8 @@ impl Engine {
         let mut tries = 0;
         loop {
             let now = self.now();
-            let channel = if calls { OUTGOING_CALL } else { channel };
+            let starts = definition.plan.starts.as_str();
+            let channel = if [OUTGOING_CALL, CHAT].contains(&starts) { starts } else { channel };
             let mut turn = self.opening(id, Some(definition), workflow, customer, channel, who, now)?;
             let mut decision = None;
             if calls {

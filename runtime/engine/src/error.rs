@@ -392,6 +392,20 @@ pub enum EngineError {
         /// Why.
         why: String,
     },
+    /// An interaction cannot be handed over like this.
+    #[error("the interaction cannot be handed over: at `{at}`, {why}")]
+    #[diagnostic(
+        code(E526),
+        help(
+            "a `handoff` step of the workflow says when it goes on in which other channel; to another agent it is handed over at any time. Nothing was changed"
+        )
+    )]
+    CannotHandOver {
+        /// The step at which it stands.
+        at: String,
+        /// Why.
+        why: String,
+    },
     /// A switch that nobody set, or a stretch of the log that does not begin with it.
     #[error("there is no switch `{switch}` to prove anything about")]
     #[diagnostic(

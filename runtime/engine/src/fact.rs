@@ -12,6 +12,7 @@ pub use selvedge_workflow::plan::{Noted, Word};
 use serde::{Deserialize, Serialize};
 
 pub use self::parts::{Commitment, Items, Means, Moment, Revoked, Text};
+use crate::handoff::HandedOver;
 use crate::ports::{Access, Finding, Micros, Refusal, Report};
 
 fn is_zero(n: &u64) -> bool {
@@ -301,6 +302,9 @@ pub enum Fact {
         /// The digest of each connector that it may call from here on.
         connectors: BTreeMap<String, String>,
     },
+    /// It goes on in another channel, or with another agent.
+    #[serde(rename = "interaction.handed-over")]
+    HandedOver(Box<HandedOver>),
     /// A person had it try, or ask, now.
     #[serde(rename = "run.retried")]
     Retried {

@@ -22,6 +22,7 @@ mod evidence;
 pub mod fact;
 mod flight;
 mod folds;
+pub mod handoff;
 pub mod health;
 pub mod inbound;
 mod language;

@@ -9,6 +9,7 @@ use crate::decide;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::fact::Fact;
+use crate::handoff::Handoff;
 use crate::ports::store::RunId;
 use crate::ports::{Report, ReportStatus};
 use crate::run::{Cursor, Phase, Run, step_of};
@@ -36,6 +37,8 @@ pub enum Act {
     NotDone,
     /// One of these two, of the effect at this step: where several wait for a person.
     At(String, Box<Act>),
+    /// It goes on in another channel, or with another agent.
+    Handoff(Handoff),
     /// It goes on in another definition of its workflow: `latest`, or a digest.
     Move(String),
 }
@@ -68,7 +71,7 @@ impl Run {
             Act::Resume if self.paused.is_none() => Err("it is not paused"),
             Act::Cancel if self.undoing.is_some() => Err("it failed, and what it did is undone"),
             Act::Cancel if self.cancelled => Err("it is cancelled and only clears up"),
-            Act::Move(_) if self.cancelled => Err("it is cancelled and only clears up"),
+            Act::Move(_) | Act::Handoff(_) if self.cancelled => Err("it is cancelled and only clears up"),
             Act::Retry if self.paused.is_some() => Err("it is paused"),
             Act::Retry if !put_off => Err("nothing is put off or unclear"),
             Act::Done(_) | Act::NotDone | Act::At(..) if waits.is_empty() => Err("no effect waits for a person"),
@@ -97,8 +100,8 @@ pub(crate) fn facts(plan: &Plan, run: &Run, act: &Act, reason: &str, who: &Who) 
         Act::Resume => vec![Fact::Resumed { by, reason }],
         Act::Cancel => vec![Fact::Cancelled { by, reason }],
         Act::Retry => vec![Fact::Retried { by, reason }],
-        // The driver looks at both definitions for it.
-        Act::Move(_) => Vec::new(),
+        // The driver looks at both definitions, or at what the customer agreed to.
+        Act::Move(_) | Act::Handoff(_) => Vec::new(),
         Act::Done(_) | Act::NotDone => {
             let cursor = run.cursors.iter().find(|cursor| cursor.needs_person().is_some());
             cursor.map_or(Ok(Vec::new()), |cursor| {
@@ -131,7 +134,7 @@ impl Engine {
     /// Does `act` to a run and returns its state afterwards.
     ///
     /// Errors: E504 (it makes no sense there), E505 (the reference or the digest), E511 (no reason), E525 (it cannot be
-    /// moved).
+    /// moved), E526 (it cannot be handed over).
     pub async fn operate(&self, id: &RunId, act: Act, reason: &str, who: Who) -> Result<Run, EngineError> {
         let signal = self.act(id, act, reason).await?;
         self.deliver(id, &self.inner.values.id("act/"), signal, who).await?;
@@ -165,6 +168,11 @@ impl Engine {
         }
         let act = match act {
             Act::Move(to) => Act::Move(self.movable(&run, &to).await?.digest.clone()),
+            Act::Handoff(to) => {
+                let definition = self.definition(&id.tenant, &run.workflow, &run.controls).await?;
+                to.check(&definition.plan, &run)?;
+                Act::Handoff(to)
+            }
             act => act,
         };
         Ok(Signal::Operate { act, reason })

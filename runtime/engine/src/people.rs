@@ -35,7 +35,7 @@ impl Engine {
         let asked = run.approvals.get(step).filter(|asked| stands_at(&run, step) && asked.terms == terms);
         let Some(asked) = asked else { return Err(not_now(&run, "this approval")) };
         in_function(step, &asked.of, &who)?;
-        if who.actor == run.opened_by {
+        if [&run.opened_by, &run.held_by].contains(&&who.actor) {
             let whom = "who did not open the interaction".into();
             return Err(EngineError::NotYours { step: step.into(), of: asked.of.clone(), whom });
         }

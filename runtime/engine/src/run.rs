@@ -91,10 +91,12 @@ pub struct Run {
     pub workflow: String,
     /// The customer.
     pub customer: String,
-    /// The channel that it began on.
+    /// The channel of the conversation: the one that it began on, or that it was handed over to.
     pub channel: String,
     /// Who opened it.
     pub opened_by: String,
+    /// Whose it is: who opened it, or took it over since.
+    pub held_by: String,
     /// The digests of the connectors that it may call.
     pub connectors: BTreeMap<String, String>,
     /// When it was opened.
@@ -207,6 +209,7 @@ impl Run {
             customer: customer.clone(),
             channel: channel.clone(),
             opened_by: by.clone(),
+            held_by: by.clone(),
             connectors: connectors.clone(),
             opened: time,
             updated: time,
@@ -335,6 +338,9 @@ impl Run {
                 let halt = Halt { switch, scope, by, reason: reason.clone(), since: time };
                 self.stands_at(node, |cursor| cursor.halted = Some(halt));
             }
+            Fact::HandedOver(handed) => {
+                (self.channel, self.held_by) = (handed.to.channel.clone(), handed.to.agent.clone());
+            }
             Fact::Moved { .. } => self.goes_by(fact),
             Fact::Paused { by, reason } => self.paused = Some((by.clone(), reason.clone())),
             Fact::Resumed { .. } => self.paused = None,
@@ -447,7 +453,7 @@ impl Run {
 
     /// A fact about a place lets the run go on there, if a switch halted it; one about the whole run, everywhere.
     fn go_on(&mut self, fact: &Fact) {
-        if matches!(fact, Fact::Reported { .. } | Fact::Read { .. }) {
+        if matches!(fact, Fact::Reported { .. } | Fact::Read { .. } | Fact::HandedOver(_)) {
             return;
         }
         let place = fact.node();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use selvedge_policy::{Contacted, Past, RiskFound};
 use selvedge_record::{Draft, Sealed};
 use selvedge_vault::DataKey;
-use selvedge_workflow::plan::OUTGOING_CALL;
+use selvedge_workflow::plan::{CHAT, OUTGOING_CALL};
 
 use crate::engine::CALL;
 use crate::error::EngineError;
@@ -108,6 +108,11 @@ impl Turn {
             && self.run.channel == OUTGOING_CALL
             && self.run.assertions.is_empty()
         {
+            let purpose = self.purpose.clone();
+            self.conversation(&purpose, time);
+        }
+        // So is whoever we write with, from when they are on a call.
+        if matches!(&fact, Fact::HandedOver(handed) if handed.to.channel == CALL && handed.from.channel == CHAT) {
             let purpose = self.purpose.clone();
             self.conversation(&purpose, time);
         }

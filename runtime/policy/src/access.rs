@@ -37,7 +37,7 @@ pub struct Principal {
 pub struct Resource {
     /// The interaction's id.
     pub interaction: String,
-    /// The id of the person who opened it; empty if nobody did.
+    /// The id of the person whose it is: who opened it, or took it over since; empty if nobody's.
     pub opened_by: String,
 }
 

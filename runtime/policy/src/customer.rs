@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::{AMOUNT_NOTICE, SAME_AMOUNT};
+use crate::rules::{AMOUNT_NOTICE, SAME_AMOUNT, covers};
 
 /// Area code, then every time zone in it; `data/area_codes.py` says where it is from.
 const AREA_CODES: &str = include_str!("../data/area-codes.txt");
@@ -78,6 +78,27 @@ impl CustomerState {
             by.filter(|c| granted || c.purpose == ALL).map(|c| c.at).max()
         };
         newest(false).is_some_and(|refused| newest(true).is_none_or(|agreed| agreed <= refused))
+    }
+}
+
+impl CustomerState {
+    /// What the customer has agreed to and not taken back, at this moment: for each purpose, channel and sender the newest
+    /// word. No decision rests on it; the rules weigh consents by themselves.
+    #[must_use]
+    pub fn agreed_to(&self, at: i64) -> Vec<&Consent> {
+        let said = || self.consents.iter().filter(|consent| consent.at <= at);
+        let same = |one: &Consent, other: &Consent| {
+            (&one.purpose, &one.channel, &one.sender) == (&other.purpose, &other.channel, &other.sender)
+        };
+        let taken_back = |given: &Consent| {
+            said().any(|no| {
+                let purpose = no.purpose == given.purpose || no.purpose == ALL;
+                let sender = no.sender.is_empty() || given.sender.is_empty() || no.sender == given.sender;
+                !no.granted && purpose && sender && covers(&no.channel, &given.channel) && no.at >= given.at
+            })
+        };
+        let newer = |given: &Consent| said().any(|other| other.granted && same(other, given) && other.at > given.at);
+        said().filter(|given| given.granted && !taken_back(given) && !newer(given)).collect()
     }
 }
 
@@ -215,6 +236,27 @@ mod tests {
 
     fn zones(number: &str) -> Vec<String> {
         ZoneEvidence::of_phone(number).into_iter().map(|clue| clue.zone).collect()
+    }
+
+    #[test]
+    fn what_is_agreed_to_is_the_newest_word_that_was_not_taken_back() {
+        let word = |purpose: &str, granted: bool, at: i64| Consent {
+            purpose: purpose.into(),
+            channel: "sms".into(),
+            granted,
+            at,
+            ..Consent::default()
+        };
+        let agreed = |consents: &[Consent]| -> Vec<(String, i64)> {
+            let state = CustomerState { consents: consents.to_vec(), ..CustomerState::default() };
+            state.agreed_to(10).into_iter().map(|consent| (consent.purpose.clone(), consent.at)).collect()
+        };
+        let twice = [word("billing", true, 1), word("billing", true, 3), word("outage", true, 2)];
+        assert_eq!(agreed(&twice), [("billing".into(), 3), ("outage".into(), 2)]);
+        assert_eq!(agreed(&[word("billing", true, 1), word("billing", false, 1)]), [], "of two at once the no counts");
+        assert_eq!(agreed(&[word("billing", false, 1), word("billing", true, 2)]), [("billing".into(), 2)]);
+        assert_eq!(agreed(&[word("billing", true, 1), word(ALL, false, 2)]), [], "a no to all takes each back");
+        assert_eq!(agreed(&[word("billing", true, 11)]), [], "not yet");
     }
 
     #[test]

@@ -44,6 +44,7 @@ fn the_shipped_policy_answers_as_its_table_says() {
         ("export", [false, false, true, false, false]),
         ("kill", [false, true, false, true, false]),
         ("operate", [false, true, false, false, false]),
+        ("hand-over", [true, true, false, false, false]),
         ("move", [false, false, false, true, false]),
         ("decide", [true, true, false, false, false]),
         ("campaign", [false, true, false, false, false]),

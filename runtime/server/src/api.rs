@@ -70,7 +70,7 @@ impl App {
         }
         match self.engine.run_state(&id).await {
             Ok(run) => {
-                self.authorize(staff, action, &id.interaction, &run.opened_by).await?;
+                self.authorize(staff, action, &id.interaction, &run.held_by).await?;
                 Ok((id, run))
             }
             Err(error @ EngineError::NoSuchInteraction { .. }) => {

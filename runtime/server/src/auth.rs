@@ -100,7 +100,7 @@ impl App {
         Ok(staff)
     }
 
-    /// May this person do `action` to this interaction, which `opened_by` opened (as the record names them)?
+    /// May this person do `action` to this interaction, which `opened_by` opened or took over since (as the record names them)?
     /// Everything that the server does for a colleague asks here.
     ///
     /// Errors: N804 with the reasons, and with the fact or the line that would permit it.

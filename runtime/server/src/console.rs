@@ -104,8 +104,8 @@ async fn show(
 ) -> Result<Response, ServerError> {
     let (id, run) = app.interaction(&staff, "read", &id).await?;
     let events = app.engine.events(&id).await?;
-    let may_export = app.may(&staff, "export", &id.interaction, &run.opened_by);
-    let may_operate = app.may(&staff, "operate", &id.interaction, &run.opened_by);
+    let may_export = app.may(&staff, "export", &id.interaction, &run.held_by);
+    let may_operate = app.may(&staff, "operate", &id.interaction, &run.held_by);
     let page = Story::of(staff.session.person, Standing::of(&run, &events), &events, may_export, may_operate);
     Ok(render(&app.frame, &page)?.into_response())
 }

@@ -186,6 +186,7 @@ fn engine_status(error: &EngineError) -> StatusCode {
         | EngineError::StoppedAlready { .. }
         | EngineError::CampaignThere { .. }
         | EngineError::CampaignNot { .. }
+        | EngineError::CannotHandOver { .. }
         | EngineError::CannotMove { .. } => StatusCode::CONFLICT,
         EngineError::NotYours { .. } | EngineError::NoCall { .. } => StatusCode::FORBIDDEN,
         EngineError::NotReady { .. }

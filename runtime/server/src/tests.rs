@@ -248,7 +248,7 @@ async fn no_route_under_v1_answers_without_a_session() {
             }
         }
     }
-    assert_eq!(asked, 22);
+    assert_eq!(asked, 23);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod switches;
 
 use selvedge_engine::Fact;
 use selvedge_engine::fact::{Commitment, Items, Means, Moment, Noted, Revoked, Text, Word};
+use selvedge_engine::handoff::{HandedOver, Side};
 use selvedge_engine::ports::{Access, Finding, Micros, Refusal, ReportStatus};
 use selvedge_engine::run::{step_of, undoes};
 use selvedge_policy::{DEBIT, Decision, Reason, Verdict};
@@ -140,6 +141,7 @@ fn say(fact: &Fact) -> Said {
             None => Said::good(format!("{}: all of it is over", step_of(node))),
             Some(ending) => Said::bad(format!("{}: all of it is over, and one branch {ending}", step_of(node))),
         },
+        Fact::HandedOver(handed) => handed_over(handed),
         Fact::Moved { by, reason, from, to, .. } => {
             let what = format!("moved to the definition {} by {by}", short(to));
             Said::warning(what).with([reason.clone(), format!("it went by {} before", short(from))])
@@ -316,6 +318,32 @@ fn risk(step: &str, action: &str, points: u32, decision: &Decision) -> Said {
         _ => Said::bad(format!("{points}: refused")),
     };
     said.with(decision.reasons.iter().map(reason))
+}
+
+/// From where to where, and what goes with it.
+fn handed_over(handed: &HandedOver) -> Said {
+    let HandedOver { by, reason, from, to, assertions, consents, payments } = handed;
+    let side = |side: &Side| format!("{}, {}", side.channel, who(&side.agent));
+    let nothing = |none: bool, what: &str| none.then(|| format!("{what}: none"));
+    let proofs = assertions.iter().map(|proof| {
+        let left = format!("{} min {} s", proof.valid_for / 60, proof.valid_for % 60);
+        format!("identity: {} ({}) over {}, {left} left", proof.method, proof.level, proof.channel)
+    });
+    let agreed =
+        consents.iter().map(|c| format!("consent: {} for {}, of {}", c.channel, c.purpose, moment_of(c.given)));
+    let open = payments.iter().map(|payment| {
+        let terms = payment.terms.as_ref().map_or_else(String::new, |terms| format!(", terms {}", short(terms)));
+        let until = payment.until.map_or_else(String::new, |until| format!(", link until {}", moment_of(until)));
+        format!("open payment: {}{terms}{until}", payment.step)
+    });
+    Said::warning(format!("handed over from {} to {}, by {by}", side(from), side(to)))
+        .with([reason.clone()])
+        .with(nothing(assertions.is_empty(), "identity"))
+        .with(proofs)
+        .with(nothing(consents.is_empty(), "consent"))
+        .with(agreed)
+        .with(nothing(payments.is_empty(), "open payment"))
+        .with(open)
 }
 
 /// What was written down about the customer.

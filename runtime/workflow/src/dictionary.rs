@@ -492,7 +492,7 @@ mod tests {
         W104 assurance.yaml:12:5: `PHY` is no class of data
           help: did you mean `PHI`?
         W104 assurance.yaml:14:8: `pay` should be one of `L0`, `L1`, `L2`; found the text `L9`
-        W104 assurance.yaml:25:9: `code` should be a text; found a list
+        W104 assurance.yaml:26:9: `code` should be a text; found a list
         ");
     }
 }

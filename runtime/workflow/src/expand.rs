@@ -236,6 +236,7 @@ impl Placing<'_> {
             Kind::Choose(choose) => {
                 choose.when.iter_mut().for_each(|way| way.condition.value = renamed(&way.condition.value, self.names));
             }
+            Kind::Handoff(handoff) => self.put(&mut handoff.step_up),
             Kind::Approve(approve) => self.put(&mut approve.terms),
             Kind::Subworkflow(sub) => sub.with.iter_mut().for_each(|(_, field)| self.field(field)),
             Kind::Wait(_) | Kind::Ask(_) | Kind::Record(_) | Kind::Parallel(_) | Kind::ForEach(_) => {}

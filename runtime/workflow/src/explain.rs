@@ -184,6 +184,7 @@ fn briefly(op: &Op) -> &'static str {
         Op::Debit { .. } => "charges the card on file",
         Op::Call { .. } => "calls the service",
         Op::Wait { .. } => "lets time pass",
+        Op::Handoff { .. } => "waits for the handoff",
         Op::When { .. } => "asks the next condition",
         Op::Ask { .. } => "asks a colleague",
         Op::Approve { .. } => "asks for an approval",
@@ -197,6 +198,10 @@ fn briefly(op: &Op) -> &'static str {
 fn does(plan: &Plan, dictionary: &Dictionary, node: &Node) -> String {
     match &node.op {
         Op::Wait { lasts } => format!("lets {} pass", duration_in_words(*lasts)),
+        Op::Handoff { to, within } => format!(
+            "waits {} for the conversation to be handed over to a {to}, which carries what was proved and agreed so far",
+            duration_in_words(*within)
+        ),
         Op::Ask { question, of, answers, within, otherwise } => {
             let answers = answers.iter().map(|answer| format!("`{answer}`")).collect::<Vec<_>>().join(", ");
             let waits = duration_in_words(*within);
@@ -327,6 +332,7 @@ fn when(plan: &Plan, node: &Node, exit: Exit) -> Option<String> {
     Some(match (&node.op, exit) {
         (_, Exit::Done | Exit::Fresh | Exit::Yes | Exit::No | Exit::Branch(_)) => return None,
         (Op::Ask { within, .. }, _) => format!("nobody answers within {}", duration_in_words(*within)),
+        (Op::Handoff { within, .. }, _) => format!("nobody hands it over within {}", duration_in_words(*within)),
         (Op::Approve { .. }, Exit::Refused) => "it is not approved".to_owned(),
         (Op::Approve { within, .. }, _) => format!("nobody approves within {}", duration_in_words(*within)),
         (Op::When { .. }, _) => "a value that the condition needs is not there".to_owned(),
@@ -433,7 +439,7 @@ fn reaches(plan: &Plan, dictionary: &Dictionary) -> Vec<Reach> {
                 }
             }
             Op::Answer { .. } | Op::Open | Op::Fresh { .. } | Op::Keep { .. } => {}
-            Op::Wait { .. } | Op::When { .. } | Op::Ask { .. } => {}
+            Op::Wait { .. } | Op::When { .. } | Op::Ask { .. } | Op::Handoff { .. } => {}
             Op::Changed { .. } | Op::Remember { .. } => {}
             Op::Fork { .. } | Op::Join | Op::Record { .. } => {}
         }

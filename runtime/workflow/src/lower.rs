@@ -8,7 +8,8 @@ use crate::dictionary::{Assurance, Level, Source};
 use crate::expression::Condition;
 use crate::plan::{Amount, Carries, Each, Ending, Exit, Node, Op, Target, undo_of};
 use crate::syntax::{
-    Call, Capture, Choose, Communicate, Debit, Disclose, Kind, Offer, OnPage, Pay, Step, Undo, Verify, Workflow,
+    Call, Capture, Choose, Communicate, Debit, Disclose, Handoff, Kind, Offer, OnPage, Pay, Step, Undo, Verify,
+    Workflow,
 };
 
 /// The one method that the engine can carry out.
@@ -110,6 +111,7 @@ impl Lowering<'_> {
                 let op = Op::Wait { lasts: wait.lasts.value };
                 vec![Draft { name: id.clone(), step: id.clone(), op, exits: done(then.clone(), &[]) }]
             }
+            Kind::Handoff(handoff) => self.handoff(id, handoff, then),
             Kind::Choose(choose) => self.choose(id, choose, then),
             Kind::Parallel(parallel) => self.fork(id, &parallel.branches, None, parallel.go_on, then),
             Kind::Subworkflow(sub) => self.sequence(&sub.steps, then),
@@ -235,6 +237,38 @@ impl Lowering<'_> {
         drafts
     }
 
+    /// `handoff`, then `fresh`, and where stale the nodes of the `step-up`: a proof that was carried and holds is not asked
+    /// for again.
+    fn handoff(&self, id: &str, handoff: &Handoff, then: &To) -> Vec<Draft> {
+        let [wait, fresh] = ["handoff", "fresh"].map(|part| format!("{id}.{part}"));
+        let step = || id.to_owned();
+        let verify = self.verification(&handoff.step_up.value);
+        let needs = verify.map_or(Level::L2, |verify| verify.level.value.min(proven(verify, self.assurance)));
+        let step_up = verify.map(|verify| self.verify(id, verify, then)).unwrap_or_default();
+        let stale = step_up.first().map_or(To::End(Ending::Failed), |first| To::Node(first.name.clone()));
+        let op = Op::Handoff { to: handoff.to.value.clone(), within: handoff.within.value };
+        let exits = done(To::Node(fresh.clone()), &[Exit::Timeout]);
+        let mut drafts = vec![
+            Draft { name: wait, step: step(), op, exits },
+            Draft {
+                name: fresh,
+                step: step(),
+                op: Op::Fresh { needs, anew: false },
+                exits: vec![(Exit::Fresh, then.clone()), (Exit::Stale, stale)],
+            },
+        ];
+        drafts.extend(step_up);
+        drafts
+    }
+
+    /// The `verify` step of this name.
+    fn verification(&self, name: &str) -> Option<&Verify> {
+        match &self.workflow.step(name)?.kind {
+            Kind::Verify(verify) => Some(verify),
+            _ => None,
+        }
+    }
+
     fn disclose(&self, id: &str, disclose: &Disclose, then: &To) -> Draft {
         let (dictionary, over) = (&self.sources.dictionary, &disclose.over.value);
         let mut fields: Vec<String> = disclose.fields.iter().map(|field| field.value.clone()).collect();
@@ -337,11 +371,8 @@ impl Lowering<'_> {
     fn page(&self, id: &str, page: &OnPage, needs: Level, amount: Option<Amount>, then: &str) -> Vec<Draft> {
         let [open, fresh, card] = ["open", "fresh", "card"].map(|part| format!("{id}.{part}"));
         let step = || id.to_owned();
-        let step_up = page.step_up.as_ref().and_then(|name| match &self.workflow.step(&name.value)?.kind {
-            Kind::Verify(verify) => Some(self.verify(id, verify, &To::Node(card.clone()))),
-            _ => None,
-        });
-        let step_up = step_up.unwrap_or_default();
+        let verify = page.step_up.as_ref().and_then(|name| self.verification(&name.value));
+        let step_up = verify.map(|verify| self.verify(id, verify, &To::Node(card.clone()))).unwrap_or_default();
         let stale = step_up.first().map_or(To::End(Ending::Failed), |first| To::Node(first.name.clone()));
         let mut drafts = vec![
             Draft { name: open, step: step(), op: Op::Open, exits: done(To::Node(fresh.clone()), &[Exit::Timeout]) },

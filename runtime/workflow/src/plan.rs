@@ -12,6 +12,8 @@ use crate::template::{Template, in_language};
 
 /// What a workflow starts with where we call the customer: the contact rules are asked before anybody dials.
 pub const OUTGOING_CALL: &str = "outgoing-call";
+/// The channel of a conversation in writing, in which an agent answers at once.
+pub const CHAT: &str = "chat";
 
 /// A workflow that passed every proof.
 #[derive(Clone, Debug)]
@@ -22,7 +24,7 @@ pub struct Plan {
     pub title: String,
     /// The purpose of every disclosure and contact that does not say another.
     pub purpose: String,
-    /// The conversation that it begins with: `call`, [`OUTGOING_CALL`] or `sms`.
+    /// The conversation that it begins with: `call`, [`OUTGOING_CALL`], [`CHAT`] or `sms`.
     pub starts: String,
     /// `sha256:<hex>` over all sources that the plan was made from.
     pub digest: String,
@@ -171,10 +173,17 @@ pub enum Op {
         fields: Vec<String>,
         /// The template of the words that are said with them; its fields are among `fields`.
         words: Option<String>,
-        /// `call` or `page`.
+        /// `call`, [`CHAT`] or `page`.
         over: String,
         /// The level that the strictest field needs, or the words.
         needs: Level,
+    },
+    /// Waits for the conversation to be handed over to another channel. Done, Timeout.
+    Handoff {
+        /// The channel in which it goes on: `call`.
+        to: String,
+        /// How long that is awaited.
+        within: i64,
     },
     /// Offers a payment plan and waits for the answer. Done (accepted), Declined, Timeout.
     Offer {
@@ -320,7 +329,7 @@ impl Op {
             Op::Answer { .. } => &[Exit::Done, Exit::Failed, Exit::Timeout],
             Op::Disclose { .. } => &[Exit::Done, Exit::Refused],
             Op::Offer { .. } => &[Exit::Done, Exit::Declined, Exit::Timeout],
-            Op::Open | Op::Card { .. } => &[Exit::Done, Exit::Timeout],
+            Op::Open | Op::Card { .. } | Op::Handoff { .. } => &[Exit::Done, Exit::Timeout],
             Op::Fresh { .. } => &[Exit::Fresh, Exit::Stale],
             Op::Charge { .. } | Op::Validate { .. } => &[Exit::Done, Exit::Declined, Exit::Failed],
             Op::Wait { .. } | Op::Keep { .. } | Op::Record { .. } | Op::Remember { .. } => &[Exit::Done],

@@ -453,6 +453,7 @@ fn stories() -> Value {
                     &["approved", "refused", "by-requester"],
                 ),
             ),
+            ("handoff", words("The agent hands the conversation over to this channel.", &["call", "chat"])),
             ("wait", duration("Time passes.", "2d")),
             ("text", text("The customer writes to us.", "STOP")),
             ("customer", customer("What is on file changes.")),

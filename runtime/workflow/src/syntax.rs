@@ -1,13 +1,14 @@
 //! The workflow as it was written: a tree of steps in which every word knows its place. Nothing here asks whether a
 //! name exists; that is `lower` and `check`.
 
+mod languages;
 mod steps;
 
+use self::languages::languages;
 use self::steps::{name, steps};
 use crate::dictionary::{FieldType, Level, word};
-use crate::plan::{Every, Noted, OUTGOING_CALL};
-use crate::source::{DAY, Diagnostic, Item, Reader, Span, Spanned, Value, code};
-use crate::template::is_language;
+use crate::plan::{CHAT, Every, Noted, OUTGOING_CALL};
+use crate::source::{DAY, Diagnostic, Reader, Span, Spanned, Value};
 
 /// Most steps in one workflow, those inside others counted too.
 pub const MAX_STEPS: usize = 500;
@@ -124,6 +125,8 @@ pub enum Kind {
     Call(Call),
     /// Let time pass.
     Wait(Wait),
+    /// Go on in another channel.
+    Handoff(Handoff),
     /// Go on one way or another.
     Choose(Choose),
     /// Ask a person at work.
@@ -142,7 +145,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every key that says a kind.
-    pub const NAMES: [&'static str; 16] = [
+    pub const NAMES: [&'static str; 17] = [
         "verify",
         "disclose",
         "offer",
@@ -152,6 +155,7 @@ impl Kind {
         "debit",
         "call",
         "wait",
+        "handoff",
         "choose",
         "ask",
         "approve",
@@ -174,6 +178,7 @@ impl Kind {
             Kind::Debit(_) => "debit",
             Kind::Call(_) => "call",
             Kind::Wait(_) => "wait",
+            Kind::Handoff(_) => "handoff",
             Kind::Choose(_) => "choose",
             Kind::Ask(_) => "ask",
             Kind::Approve(_) => "approve",
@@ -410,6 +415,17 @@ pub struct Wait {
     pub lasts: Spanned<i64>,
 }
 
+/// `handoff:`
+#[derive(Clone, Debug)]
+pub struct Handoff {
+    /// The channel in which the conversation goes on.
+    pub to: Spanned<String>,
+    /// How long that is awaited.
+    pub within: Spanned<i64>,
+    /// The `verify` step that is repeated where no proof is carried that still holds.
+    pub step_up: Spanned<String>,
+}
+
 /// `choose:`
 #[derive(Clone, Debug)]
 pub struct Choose {
@@ -485,26 +501,6 @@ pub struct ForEach {
     pub go_on: bool,
 }
 
-/// At least one, each once.
-fn languages(reader: &Reader, item: &Item<'_, '_>) -> Vec<Spanned<String>> {
-    let language = |text: &str| is_language(text).then(|| text.to_owned());
-    let items = item.items();
-    if let (true, Some(span)) = (item.is_given() && !(1..=MAX_LANGUAGES).contains(&items.len()), item.span()) {
-        let message = format!("a workflow has 1 to {MAX_LANGUAGES} languages; here are {}", items.len());
-        reader.report(Diagnostic::new(code::BEYOND_LIMITS, message).at(&span));
-    }
-    let mut languages: Vec<Spanned<String>> = Vec::new();
-    for item in items {
-        let Some(language) = item.parsed("two letters such as `es`", language) else { continue };
-        if languages.iter().any(|earlier| earlier.value == language.value) {
-            let message = format!("the language `{}` is there twice", language.value);
-            reader.report(Diagnostic::new(code::DUPLICATE, message).at(&language.span).help("take one of them out"));
-        }
-        languages.push(language);
-    }
-    languages
-}
-
 /// `subworkflow:`
 #[derive(Clone, Debug)]
 pub struct Subworkflow {
@@ -559,7 +555,7 @@ impl Workflow {
         let name = name(&top.required("workflow"));
         let title = top.required("title").text();
         let purpose = steps::name(&top.required("purpose"));
-        let starts = top.required("starts").one_of(&["call", OUTGOING_CALL, "sms"]);
+        let starts = top.required("starts").one_of(&["call", OUTGOING_CALL, CHAT, "sms"]);
         let languages = languages(&reader, &top.optional("languages"));
         let uses = top.required("uses").entries();
         let uses = uses.into_iter().filter_map(|(name, connector)| Some((name, steps::name(&connector)?))).collect();
@@ -575,6 +571,12 @@ impl Workflow {
     #[must_use]
     pub fn medium(&self) -> &str {
         if self.starts.value == OUTGOING_CALL { "call" } else { &self.starts.value }
+    }
+
+    /// The medium that an offer is read out on: nobody agrees to terms in a chat.
+    #[must_use]
+    pub fn offers_on(&self) -> &str {
+        if self.medium() == CHAT { "call" } else { self.medium() }
     }
 
     /// Every step, also those inside others, in the order written.

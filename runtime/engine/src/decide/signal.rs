@@ -90,7 +90,7 @@ fn at_wait(plan: &Plan, run: &Run, node: &Node, cursor: &Cursor, delivered: &Del
                 && run.approvals.get(step).is_some_and(|asked| asked.terms == *terms)
                 && is_of(delivered, of)
                 // Nobody approves what they asked for themselves.
-                && delivered.who.actor != run.opened_by =>
+                && ![&run.opened_by, &run.held_by].contains(&&delivered.who.actor) =>
         {
             let next = target(plan, node, if *approved { Exit::Done } else { Exit::Refused });
             vec![Fact::ApprovalDecided { node: name, approved: *approved, terms: terms.clone(), next }]

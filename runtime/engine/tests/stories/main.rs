@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
 
 mod branches;
+mod handoff;
 mod house;
 mod language;
 mod noted;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use selvedge_engine::Run;
+use selvedge_engine::handoff::Handoff;
 use selvedge_engine::operate::Act;
 use selvedge_engine::run::step_of;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use crate::auth::Staff;
 use crate::error::{Problem, ServerError};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(act)).routes(routes!(move_to))
+    OpenApiRouter::new().routes(routes!(act)).routes(routes!(move_to)).routes(routes!(hand_over))
 }
 
 /// The acts, as the API and the console name them.
@@ -119,6 +120,42 @@ async fn move_to(
     let (id, _) = app.interaction(&staff, "move", &id).await?;
     let run = app.engine.operate(&id, Act::Move(to), &reason, staff.who()).await?;
     tracing::info!(session = staff.session.id, interaction = id.interaction, to = run.controls, "a run was moved");
+    Ok(Json(Standing::of(&run, &app.engine.events(&run.id).await?)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ToHandOver {
+    /// The channel in which it goes on, where the workflow waits for that: `call`, `chat`.
+    #[schema(example = "call")]
+    channel: Option<String>,
+    /// The colleague who takes it over.
+    #[schema(example = "ben")]
+    agent: Option<String>,
+    /// Why; it stands in the record with your name.
+    reason: String,
+}
+
+/// Hands an interaction over to another channel, to another agent, or both. What is carried stands in the record
+#[utoipa::path(
+    post, path = "/v1/interactions/{id}/handoff", tag = "interactions", security(("session" = [])), params(("id" = String, Path)),
+    request_body = ToHandOver,
+    responses(
+        (status = 200, description = "Where it stands now", body = Standing),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "N804: not your function, or not your interaction"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "E504: it is over. E526: not to this channel, not now"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "E505, E511, N805"),
+    )
+)]
+async fn hand_over(
+    staff: Staff,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Body(ToHandOver { channel, agent, reason }): Body<ToHandOver>,
+) -> Result<Json<Standing>, ServerError> {
+    let (id, _) = app.interaction(&staff, "hand-over", &id).await?;
+    let run = app.engine.operate(&id, Act::Handoff(Handoff { channel, agent }), &reason, staff.who()).await?;
+    tracing::info!(session = staff.session.id, interaction = id.interaction, "an interaction was handed over");
     Ok(Json(Standing::of(&run, &app.engine.events(&run.id).await?)))
 }
 

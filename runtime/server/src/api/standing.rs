@@ -58,10 +58,12 @@ pub struct Standing {
     pub moved: Option<String>,
     /// The customer's id.
     pub customer: String,
-    /// How the customer got in touch.
+    /// The channel of the conversation: how the customer got in touch, or what it was handed over to.
     pub channel: String,
     /// Who opened it.
     pub opened_by: String,
+    /// Whose it is: who opened it, or took it over since.
+    pub held_by: String,
     /// When, RFC 3339 UTC.
     pub opened: String,
     /// The step that it stands at, or how it ended: `completed`, `failed`, `declined`.
@@ -216,6 +218,7 @@ impl Standing {
             customer: run.customer.clone(),
             channel: run.channel.clone(),
             opened_by: run.opened_by.clone(),
+            held_by: run.held_by.clone(),
             opened: rfc3339(run.opened),
             step: run.summary().at,
             phase: match run.ended {

@@ -165,6 +165,7 @@ fn every_sample_is_an_event_that_the_engine_could_have_written() {
         events(typed()),
         events(asked()),
         events(risky()),
+        events(handoffs()),
     ]
     .concat()
     {
@@ -178,6 +179,22 @@ fn an_event_of_a_newer_version_is_told_by_its_kind() {
     let newer = events(vec![("host", "moon.risen", json!({"phase": "full"}))]);
     let line = in_words(&newer[0]);
     assert_eq!((line.what.as_str(), line.tone), ("moon.risen", Tone::Plain));
+}
+
+#[test]
+fn a_handoff_reads_so() {
+    insta::assert_snapshot!(read_aloud(&events(handoffs())), @r"
+        2026-11-24 17:03:00 UTC Warning [maria] handed over from chat, maria to call, maria, by person:maria (billing-agent)
+            the balance is said on a call
+            identity: code (L2) over sms, 10 min 5 s left
+            consent: sms for billing, of 2026-08-26 17:03 UTC
+            open payment: first-payment, terms 222222222222…, link until 2026-11-27 17:03 UTC
+        2026-11-24 17:03:01 UTC Warning [sam] handed over from call, maria to call, ben, by person:sam (supervisor)
+            her shift ends
+            identity: none
+            consent: none
+            open payment: none
+        ");
 }
 
 #[test]

@@ -186,6 +186,8 @@ impl Walk<'_> {
 
     fn held(&self, node: &Node, state: State) -> (i64, State) {
         match &node.op {
+            // Whoever is on a chat does not hold a line.
+            Op::Handoff { to, .. } => (0, if to == "call" { State::Before } else { State::After }),
             _ if state == State::After => (0, State::After),
             Op::Answer { within, .. } | Op::Offer { within, .. } => (*within, state),
             Op::Ask { within, .. } | Op::Approve { within, .. } if *within <= MAX_HOLD => (*within, state),

@@ -122,5 +122,6 @@ fn named<'a>(context: &Context<'a>, node: &'a Node) -> Vec<&'a str> {
 
 /// Whether a step speaks with the customer.
 fn speaks(step: &Step) -> bool {
-    matches!(step.kind, Kind::Verify(_) | Kind::Disclose(_) | Kind::Offer(_)) || step.kind.page().is_some()
+    matches!(step.kind, Kind::Verify(_) | Kind::Disclose(_) | Kind::Offer(_) | Kind::Handoff(_))
+        || step.kind.page().is_some()
 }

@@ -1,10 +1,11 @@
 //! Proof 1, the place of it: a step speaks on a conversation that is there. The one that a workflow starts with is over
-//! once it waited, or asked a colleague for longer than anybody holds the line; a page is there only after a link was opened.
+//! once it waited, or asked a colleague for longer than anybody holds the line; it goes on in another channel after a
+//! handoff; a page is there only after a link was opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, Findings, PAGE};
-use crate::plan::{Exit, Node, Op, Target};
+use crate::plan::{CHAT, Exit, Node, Op, Target};
 use crate::source::{Diagnostic, MINUTE, code};
 
 /// How long somebody holds the line while a colleague is asked.
@@ -23,7 +24,11 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for (at, node) in context.nodes.iter().enumerate() {
         let over = match &node.op {
             Op::Disclose { over, .. } => over.as_str(),
-            Op::Offer { .. } => starts,
+            Op::Offer { .. } => context.workflow.offers_on(),
+            Op::Handoff { to, .. } => {
+                handed_over(context, &reached, at, to, findings);
+                continue;
+            }
             _ => continue,
         };
         let wrong = reached[at].keys().find(|medium| **medium != over);
@@ -35,6 +40,9 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
         let (message, help) = if over == PAGE {
             let message = format!("`{}` shows on a page, and a path to it opened none", node.step);
             (message, "move it after the step that a link opens, or show on the call".to_owned())
+        } else if ["call", CHAT].contains(wrong) {
+            let message = format!("`{}` speaks on the {over}, and a path gets to it on the {wrong}", node.step);
+            (message, format!("put a `handoff` step with `to: {over}` before it"))
         } else {
             let message = format!("`{}` speaks on the {over}, which is over when a path gets to it", node.step);
             (message, format!("move `{}` before the step that waits", node.step))
@@ -46,6 +54,20 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
         let claim = "whatever is said is said while the conversation lasts";
         findings.proved(claim, "plan.conversation", "45 CFR 164.522(b)", held.join("; "));
     }
+}
+
+/// Only a conversation that goes on elsewhere can be handed over.
+fn handed_over(context: &Context<'_>, reached: &[Reached<'_>], at: usize, to: &str, findings: &mut Findings) {
+    let Some(wrong) = reached[at].keys().find(|medium| [OVER, PAGE, to].contains(medium)) else { return };
+    let step = &context.nodes[at].step;
+    let found = match *wrong {
+        OVER => "after the conversation is over".to_owned(),
+        on => format!("while it is on the {on}"),
+    };
+    let message = format!("`{step}` hands the conversation over to a {to}, and a path gets to it {found}");
+    let refusal = Diagnostic::new(code::CONVERSATION_OVER, message).at(&context.span_of(step));
+    let help = "hand over where the customer is spoken with on another channel, before any wait";
+    findings.refuse(refusal.along(context.steps_along(&path(reached, at, wrong))).help(help));
 }
 
 /// The nodes on the way to this one on this medium, which it was first reached by. Each node and medium was first
@@ -65,7 +87,7 @@ fn speaks(node: &Node) -> bool {
     matches!(node.op, Op::Disclose { .. } | Op::Offer { .. })
 }
 
-fn reached<'a>(nodes: &[Node], starts: &'a str) -> Vec<Reached<'a>> {
+fn reached<'a>(nodes: &'a [Node], starts: &'a str) -> Vec<Reached<'a>> {
     let mut reached: Vec<Reached<'a>> = vec![BTreeMap::new(); nodes.len()];
     let mut work = BTreeSet::new();
     if let Some(entry) = reached.first_mut() {
@@ -80,6 +102,7 @@ fn reached<'a>(nodes: &[Node], starts: &'a str) -> Vec<Reached<'a>> {
             for &medium in &here {
                 let then = match (&node.op, exit) {
                     (Op::Open, Exit::Done) => PAGE,
+                    (Op::Handoff { to, .. }, Exit::Done) => to,
                     (Op::Wait { .. }, _) => OVER,
                     (Op::Ask { within, .. } | Op::Approve { within, .. }, _) if *within > MAX_HOLD => OVER,
                     _ => medium,

@@ -151,7 +151,9 @@ fn waits(context: &Context<'_>, findings: &mut Findings) {
 fn end_of(context: &Context<'_>, node: &Node) -> Option<String> {
     match &node.op {
         Op::Answer { within, .. } | Op::Offer { within, .. } => Some(duration_in_words(*within)),
-        Op::Ask { within, .. } | Op::Approve { within, .. } => Some(duration_in_words(*within)),
+        Op::Ask { within, .. } | Op::Approve { within, .. } | Op::Handoff { within, .. } => {
+            Some(duration_in_words(*within))
+        }
         Op::Wait { lasts } => Some(duration_in_words(*lasts)),
         // What is written on the page ends with the link that opened it.
         _ => context.nodes.iter().find_map(|sender| match &sender.op {

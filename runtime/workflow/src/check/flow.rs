@@ -27,7 +27,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             Kind::Disclose(disclose) => shown(context, step, &disclose.fields, &disclose.over.value, findings),
             Kind::Offer(offer) => {
                 let told = std::slice::from_ref(&offer.total);
-                shown(context, step, told, context.workflow.medium(), findings);
+                shown(context, step, told, context.workflow.offers_on(), findings);
             }
             Kind::Choose(choose) => asked(context, step, choose, findings),
             _ => {}

@@ -29,6 +29,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             Kind::Capture(capture) => method(context, step, capture, findings),
             Kind::Debit(debit) => self::debit(context, step, debit, findings),
             Kind::Ask(ask) => no_card_number(&ask.question, findings),
+            // Which level is needed after it, the proofs of the steps there say.
+            Kind::Handoff(handoff) => stepping_up(context, step, Level::L0, "", &handoff.step_up, findings),
             Kind::Approve(approve) => approval(context, step, approve, findings),
             Kind::Record(record) => recorded(step, record, findings),
             _ => {}

@@ -152,7 +152,7 @@ pub(crate) fn longest(node: &Node, exit: Exit, lasts: &BTreeMap<&str, i64>) -> i
     match &node.op {
         Op::Send { .. } => HELD,
         Op::Answer { within, .. } | Op::Offer { within, .. } => *within,
-        Op::Ask { within, .. } | Op::Approve { within, .. } => *within,
+        Op::Ask { within, .. } | Op::Approve { within, .. } | Op::Handoff { within, .. } => *within,
         Op::Wait { lasts } => *lasts,
         Op::Open => link(),
         // The customer may have stayed on the page until the link expired.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Mutant;
 use crate::compile::{ConnectorFacts, DICTIONARY, Files};
 use crate::dictionary::{Dictionary, Level};
-use crate::plan::Plan;
+use crate::plan::{CHAT, Plan};
 use crate::source::{Diagnostic, Document, Node, Span, Value, parse_duration};
 use crate::syntax::Kind;
 
@@ -145,7 +145,7 @@ fn texts(text: &str, key: &str, words: &Vocabulary) -> Vec<(&'static str, String
     if key == "purpose" {
         found.extend(["identity", "marketing"].map(|purpose| ("change a purpose", purpose.to_owned())));
     }
-    if ["call", "page"].contains(&text) {
+    if ["call", CHAT, "page"].contains(&text) {
         found.push(("change the conversation", if text == "call" { "page" } else { "call" }.to_owned()));
     }
     if key == "by" {

@@ -82,7 +82,9 @@ struct State {
     checked: Option<String>,
     /// Where the last code went, and whether that channel had been checked.
     code: Option<bool>,
-    /// The page is open; the call is over.
+    /// The conversation is a call, not a chat.
+    call: bool,
+    /// The page is open; the conversation is over.
     page: bool,
     /// Nobody is there any more: time was let pass.
     gone: bool,
@@ -233,6 +235,7 @@ impl Judge<'_> {
             | Op::Open
             | Op::Fresh { .. }
             | Op::Wait { .. }
+            | Op::Handoff { .. }
             | Op::Approve { .. }
             | Op::Keep { .. }
             | Op::Changed { .. }
@@ -296,7 +299,7 @@ impl Judge<'_> {
                 listed && item != path.split('.').next()
             });
             self.break_if(stray, BRANCHES);
-            let talks = matches!(step.kind, Kind::Verify(_) | Kind::Disclose(_) | Kind::Offer(_))
+            let talks = matches!(step.kind, Kind::Verify(_) | Kind::Disclose(_) | Kind::Offer(_) | Kind::Handoff(_))
                 || matches!(step.kind, Kind::Pay(_) | Kind::Capture(_));
             let links = matches!(&step.kind, Kind::Communicate(communicate) if communicate.link.is_some());
             let asks = matches!(step.kind, Kind::Ask(_) | Kind::Approve(_) | Kind::ForEach(_) | Kind::Parallel(_));
@@ -352,6 +355,7 @@ impl Judge<'_> {
             left: [0; 2],
             checked: None,
             code: None,
+            call: self.sources.workflow.medium() == "call",
             page: false,
             gone: false,
             answered: BTreeSet::new(),
@@ -392,11 +396,18 @@ impl Judge<'_> {
         match &node.op {
             Op::Disclose { fields, over, .. } => {
                 self.shown(fields, state);
-                self.break_if((over == "page") != state.page || state.gone, CONVERSATION);
+                let there = if state.page {
+                    "page"
+                } else if state.call {
+                    "call"
+                } else {
+                    "chat"
+                };
+                self.break_if(over != there || state.gone, CONVERSATION);
             }
             Op::Offer { total, .. } => {
                 self.shown(std::slice::from_ref(total), state);
-                self.break_if(state.page || state.gone, CONVERSATION);
+                self.break_if(state.page || state.gone || !state.call, CONVERSATION);
             }
             Op::Card { authorization, amount } => {
                 self.shown(&named(&self.pages(authorization)), state);
@@ -412,6 +423,10 @@ impl Judge<'_> {
                 self.break_if(!proved(state, self.sources.assurance.pay), IDENTITY_RULE);
                 self.break_if(!state.card, ORDER);
                 self.agreed(amount, state);
+            }
+            Op::Handoff { to, .. } => {
+                let same = state.call == (to == "call");
+                self.break_if(state.page || state.gone || same, CONVERSATION);
             }
             Op::Open => self.break_if(!state.links.contains_key(&node.step), ORDER),
             Op::Answer { .. } => self.break_if(state.code.is_none(), ORDER),

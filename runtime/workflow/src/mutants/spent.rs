@@ -5,7 +5,7 @@ use crate::budget::Measure;
 use crate::compile::Sources;
 use crate::dictionary::MAX_ITEMS;
 use crate::source::MINUTE;
-use crate::syntax::{Kind, OnPage, Step, Verify};
+use crate::syntax::{Kind, Step, Verify};
 
 /// How long a customer holds the line.
 const HOLDS: i64 = 15 * MINUTE;
@@ -65,13 +65,22 @@ fn after(sources: &Sources, step: &Step, mut spent: Spent) -> Spent {
             spent.on_line &= within <= HOLDS;
             talk(&mut spent, within);
         }
+        Kind::Handoff(handoff) => {
+            spent.open += handoff.within.value;
+            spent.on_line = handoff.to.value == "call";
+            if let Some(verify) = verification(sources, &handoff.step_up.value) {
+                guesses(&mut spent, verify);
+                talk(&mut spent, verify.answer_within.value);
+            }
+        }
         Kind::Wait(wait) => {
             spent.on_line = false;
             spent.open += wait.lasts.value;
         }
         Kind::Pay(_) | Kind::Capture(_) => {
             let page = step.kind.page();
-            step_up(sources, page).into_iter().for_each(|verify| guesses(&mut spent, verify));
+            let repeats = page.and_then(|page| verification(sources, &page.step_up.as_ref()?.value));
+            repeats.into_iter().for_each(|verify| guesses(&mut spent, verify));
             let tries = page.map_or(0, |page| page.tries.value);
             spent.steps += 2 * tries + i64::from(matches!(step.kind, Kind::Capture(_)));
             spent.tries += tries;
@@ -118,9 +127,9 @@ fn worst(one: Spent, other: Spent) -> Spent {
     }
 }
 
-/// The verification that the page of a step repeats.
-fn step_up<'a>(sources: &'a Sources, page: Option<&OnPage>) -> Option<&'a Verify> {
-    match &sources.workflow.step(&page?.step_up.as_ref()?.value)?.kind {
+/// The verification of this name, which a page or a handoff repeats.
+fn verification<'a>(sources: &'a Sources, step: &str) -> Option<&'a Verify> {
+    match &sources.workflow.step(step)?.kind {
         Kind::Verify(verify) => Some(verify),
         _ => None,
     }

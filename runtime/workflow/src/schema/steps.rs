@@ -22,7 +22,7 @@ pub fn workflow() -> Value {
                 MUST,
                 words(
                     "How it begins; an `outgoing-call` is placed where the contact rules permit it.",
-                    &["call", "outgoing-call", "sms"],
+                    &["call", "outgoing-call", "chat", "sms"],
                 ),
             ),
             (
@@ -87,6 +87,7 @@ fn step() -> Value {
         ("debit", debit()),
         ("call", call()),
         ("wait", wait()),
+        ("handoff", handoff()),
         ("choose", choose()),
         ("ask", ask()),
         ("approve", approve()),
@@ -154,7 +155,14 @@ fn disclose() -> Value {
             id(),
             ("fields", MAY, list("What is shown.", field("A field of the customer.", "account.balance"))),
             ("words", MAY, name("The template that is said, whole: `mini-miranda`.", "mini-miranda")),
-            ("over", MUST, words("Said on the call, or shown on a page that a link opened.", &["call", "page"])),
+            (
+                "over",
+                MUST,
+                words(
+                    "Said on the call or in the chat, or shown on a page that a link opened.",
+                    &["call", "chat", "page"],
+                ),
+            ),
         ],
     )
 }
@@ -294,6 +302,18 @@ fn called() -> Vec<super::Key> {
 
 fn wait() -> Value {
     map("Let time pass.", vec![id(), ("for", MUST, duration("For how long.", "2d"))])
+}
+
+fn handoff() -> Value {
+    map(
+        "Go on in another channel. What was proved is carried, and asked for again only where it does not hold any more.",
+        vec![
+            id(),
+            ("to", MUST, words("The channel in which the conversation goes on.", &["call", "chat"])),
+            ("within", MUST, duration("How long the handoff is awaited.", "2h")),
+            ("step-up", MUST, name("The `verify` step to repeat when the proof has run out.", "identity")),
+        ],
+    )
 }
 
 fn choose() -> Value {

@@ -2,13 +2,13 @@
 //! all mistakes are told at once.
 
 use super::{
-    Approve, Ask, CALL_CLASSES, CHANNELS, Call, Capture, Choose, Communicate, Debit, Disclose, ForEach, Kind, Link,
-    MAX_ANSWERS, MAX_AT_ONCE, MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS, MAX_TRIES,
-    MAX_WAIT, MAX_WAYS, MAX_WITH, MOST_PARTS, Notice, Offer, OnPage, Parallel, Pay, Record, Step, Subworkflow, Undo,
-    Verify, Wait, When,
+    Approve, Ask, CALL_CLASSES, CHANNELS, Call, Capture, Choose, Communicate, Debit, Disclose, ForEach, Handoff, Kind,
+    Link, MAX_ANSWERS, MAX_AT_ONCE, MAX_BRANCHES, MAX_NAME, MAX_NESTING, MAX_PAYMENTS, MAX_QUESTION, MAX_STEPS,
+    MAX_TRIES, MAX_WAIT, MAX_WAYS, MAX_WITH, MOST_PARTS, Notice, Offer, OnPage, Parallel, Pay, Record, Step,
+    Subworkflow, Undo, Verify, Wait, When,
 };
 use crate::dictionary::{Level, word};
-use crate::plan::{Every, Noted, Word};
+use crate::plan::{CHAT, Every, Noted, Word};
 use crate::source::{Diagnostic, Fields, Item, Reader, Span, Spanned, code, did_you_mean};
 
 /// All steps; ids are unique over the whole tree.
@@ -60,6 +60,7 @@ impl Taken<'_> {
             "debit" => debit(self.reader, &body),
             "call" => call(self.reader, &body),
             "wait" => pause(&body),
+            "handoff" => handoff(&body),
             "ask" => ask(self.reader, &body),
             "approve" => approve(&body),
             "record" => record(self.reader, &body),
@@ -176,6 +177,15 @@ fn pause(body: &Item<'_, '_>) -> Option<Step> {
     Some(Step { id: id?, kind: Kind::Wait(Wait { lasts: lasts? }) })
 }
 
+fn handoff(body: &Item<'_, '_>) -> Option<Step> {
+    let keys = body.map(&["id", "to", "within", "step-up"]);
+    let id = name(&keys.required("id"));
+    let to = keys.required("to").one_of(&["call", CHAT]);
+    let within = wait(&keys.required("within"));
+    let step_up = name(&keys.required("step-up"));
+    Some(Step { id: id?, kind: Kind::Handoff(Handoff { to: to?, within: within?, step_up: step_up? }) })
+}
+
 fn ask(reader: &Reader, body: &Item<'_, '_>) -> Option<Step> {
     let keys = body.map(&["id", "question", "of", "answers", "within", "otherwise"]);
     let id = name(&keys.required("id"));
@@ -281,7 +291,7 @@ fn disclose(body: &Item<'_, '_>) -> Option<Step> {
     let id = name(&keys.required("id"));
     let fields = keys.optional("fields").texts();
     let words = name(&keys.optional("words"));
-    let over = keys.required("over").one_of(&["call", "page"]);
+    let over = keys.required("over").one_of(&["call", CHAT, "page"]);
     Some(Step { id: id?, kind: Kind::Disclose(Disclose { fields, words, over: over? }) })
 }
 

@@ -6,6 +6,7 @@ mod branches;
 mod budget;
 mod captures;
 mod disclosures;
+mod handoff;
 mod healthcare;
 mod hostile;
 mod house;

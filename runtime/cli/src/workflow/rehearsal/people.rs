@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
+use selvedge_engine::handoff::Handoff;
+use selvedge_engine::operate::Act;
 use selvedge_engine::page::{Card, Page};
 use selvedge_engine::ports::store::RunId;
 use selvedge_engine::run::Approval;
@@ -30,6 +32,8 @@ pub enum Asked {
     Question,
     /// A colleague's yes or no to terms.
     Approval,
+    /// That the conversation goes on in another channel.
+    Handoff,
 }
 
 impl Asked {
@@ -42,6 +46,7 @@ impl Asked {
             Asked::Card => "a card",
             Asked::Question => "an answer to the question",
             Asked::Approval => "an approval",
+            Asked::Handoff => "a handoff",
         }
     }
 }
@@ -55,6 +60,7 @@ pub fn asked(plan: &Plan, run: &Run) -> Vec<Asked> {
         Op::Card { .. } => Some(Asked::Card),
         Op::Ask { .. } => Some(Asked::Question),
         Op::Approve { .. } => Some(Asked::Approval),
+        Op::Handoff { .. } => Some(Asked::Handoff),
         // What nobody is asked for, because the engine does it or time does.
         _ => None,
     };
@@ -139,6 +145,18 @@ impl Rehearsal {
         let mut standing = decide::standing(&self.definition.plan, run).ok()?.into_iter();
         let (node, _) = standing.find(|(node, cursor)| cursor.waits() && is(&node.op))?;
         asked.get_key_value(&node.name).map(|(step, asked)| (step.as_str(), asked))
+    }
+
+    /// The agent hands the conversation over to this channel, or to the one that is waited for.
+    pub async fn hand_over(&self, id: &RunId, to: Option<&str>) -> miette::Result<()> {
+        let run = self.settle(id).await?;
+        let awaited = decide::standing(&self.definition.plan, &run)?.into_iter().find_map(|(node, _)| match &node.op {
+            Op::Handoff { to, .. } => Some(to.clone()),
+            _ => None,
+        });
+        let to = Handoff { channel: to.map(str::to_owned).or(awaited), agent: None };
+        self.engine.operate(id, Act::Handoff(to), "the customer asked for it", agent()).await?;
+        Ok(())
     }
 
     /// The customer presses the button on the first page of the link.

@@ -146,6 +146,7 @@ impl Walk {
                     stage.reply(&id, &run, answer.map_or("", String::as_str)).await?;
                 }
                 Asked::Approval => stage.approve(&id, &run, well).await?,
+                Asked::Handoff => stage.hand_over(&id, None).await?,
             }
             run = stage.settle(&id).await?;
         }
@@ -165,6 +166,7 @@ impl Walk {
             Asked::Card => (900, 1000, MINUTE, 15 * MINUTE),
             Asked::Question => (980, 850, MINUTE / 2, 5 * MINUTE),
             Asked::Approval => (930, 850, 10 * MINUTE, 8 * HOUR),
+            Asked::Handoff => (900, 1000, 2 * MINUTE, 90 * MINUTE),
         };
         let (does, well, after) = (chance.permille(does), chance.permille(well), chance.between(soon, late));
         if !does {

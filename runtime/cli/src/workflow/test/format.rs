@@ -33,7 +33,7 @@ use selvedge_engine::ports::Micros;
 use selvedge_policy::{Consent, CustomerState, Note, ZoneEvidence};
 use selvedge_workflow::ConnectorKind;
 use selvedge_workflow::dictionary::{FieldType, Source};
-use selvedge_workflow::plan::OUTGOING_CALL;
+use selvedge_workflow::plan::{CHAT, OUTGOING_CALL};
 use selvedge_workflow::source::{DAY, Diagnostic, Document, Fields, Item, Reader, Span, Spanned, code, did_you_mean};
 use selvedge_workflow::template::is_language;
 
@@ -85,6 +85,8 @@ pub enum Act {
     Question(String),
     /// `approval: approved`, `refused` or `by-requester`.
     Approval(Approves),
+    /// `handoff: call`: the conversation goes on there.
+    Handoff(String),
     /// `wait: 2d`.
     Wait(i64),
     /// `text: STOP`: the customer writes to us.
@@ -104,8 +106,8 @@ pub enum Approves {
 
 impl Act {
     /// Every key that says an act.
-    const NAMES: [&'static str; 9] =
-        ["code", "offer", "link", "card", "question", "approval", "wait", "text", "customer"];
+    const NAMES: [&'static str; 10] =
+        ["code", "offer", "link", "card", "question", "approval", "handoff", "wait", "text", "customer"];
 }
 
 /// What is expected. What is left out is not looked at.
@@ -366,6 +368,7 @@ impl Reading<'_> {
                 "refused" => Approves::Colleague(false),
                 _ => Approves::Requester,
             }),
+            "handoff" => Act::Handoff(body.one_of(&["call", CHAT])?.value),
             "wait" => Act::Wait(body.duration()?.value),
             "text" => Act::Text(body.text()?.value),
             "customer" => {

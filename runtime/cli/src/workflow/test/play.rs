@@ -102,6 +102,7 @@ async fn perform(
         Act::Card => Asked::Card,
         Act::Question(_) => Asked::Question,
         Act::Approval(_) => Asked::Approval,
+        Act::Handoff(_) => Asked::Handoff,
     };
     let (run, asked) = stage.until_asked(id).await?;
     if !asked.contains(&wanted) {
@@ -129,6 +130,7 @@ async fn perform(
             let message = "who opened the interaction could approve its terms";
             return Ok(Err(Box::new(Diagnostic::new(NOT_AS_EXPECTED, message).at(&act.span))));
         }
+        Act::Handoff(to) => stage.hand_over(id, Some(to)).await?,
         Act::Wait(_) | Act::Text(_) | Act::Customer(..) => {}
     }
     Ok(Ok(()))

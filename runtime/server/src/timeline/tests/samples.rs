@@ -344,3 +344,30 @@ pub fn risky() -> Vec<(&'static str, &'static str, serde_json::Value)> {
         ("host", "risk.decided", weighed("person", 120, "deny")),
     ]
 }
+
+/// A chat that becomes a call with all that can be carried, and a handoff that carries nothing.
+pub fn handoffs() -> Vec<(&'static str, &'static str, Value)> {
+    let side = |channel: &str, agent: &str| json!({ "channel": channel, "agent": format!("person:{agent}") });
+    vec![
+        (
+            "person:maria",
+            "interaction.handed-over",
+            json!({
+                "by": "person:maria (billing-agent)", "reason": "the balance is said on a call",
+                "from": side("chat", "maria"), "to": side("call", "maria"),
+                "assertions": [{ "method": "code", "level": "L2", "scope": "int_1", "channel": "sms", "valid_for": 605 }],
+                "consents": [{ "purpose": "billing", "channel": "sms", "given": 1_787_763_780_000_000_i64 }],
+                "payments": [{ "step": "first-payment", "terms": format!("sha256:{}", "2".repeat(64)), "until": 1_795_799_000_000_000_i64 }],
+            }),
+        ),
+        (
+            "person:sam",
+            "interaction.handed-over",
+            json!({
+                "by": "person:sam (supervisor)", "reason": "her shift ends",
+                "from": side("call", "maria"), "to": side("call", "ben"),
+                "assertions": [], "consents": [], "payments": [],
+            }),
+        ),
+    ]
+}

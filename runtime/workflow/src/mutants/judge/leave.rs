@@ -114,6 +114,10 @@ pub(super) fn leave(node: &Node, exit: Exit, state: &State, sources: &Sources) -
             after.validated = false;
             0
         }
+        (Op::Handoff { to, within }, exit) => {
+            after.call = if exit == Exit::Done { to == "call" } else { state.call };
+            *within
+        }
         (Op::Wait { lasts }, _) => {
             after = pass(&after, *lasts);
             after.gone = true;
