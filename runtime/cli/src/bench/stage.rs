@@ -291,8 +291,8 @@ impl Stage {
         drop(self.engine);
         match self.kept {
             Kept::Folder(folder) => {
-                let path = folder.path.clone();
-                drop(folder);
+                let Folder { path, store, .. } = folder;
+                store.close().await;
                 Ok(on_disk(&path))
             }
             Kept::Database { store, .. } => {

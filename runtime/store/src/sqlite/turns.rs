@@ -1,7 +1,7 @@
 //! Turns of many runs, written together. A turn that only adds events, its summary, sealed values and contacts shares
 //! statements with its neighbours; one that does more is a job of its own ([`super::journal`]). When the database refuses
 //! anything of what is written together, all of it is undone and each turn is tried by itself, so that one failure stays
-//! its own.
+//! its own. Turns that go on where this writer left off take their commit with them ([`write_and_commit`]).
 
 use std::collections::{HashMap, HashSet};
 
