@@ -41,7 +41,7 @@ pub use risk::{Action, Assessment, Finding, Place, Risk, RiskReason, RiskRule, W
 pub use rules::{
     AMOUNT_NOTICE, CHANNELS, DEBIT, Force, Law, Needs, Obligation, Pack, Rule, RuleSet, SAME_AMOUNT, Then,
 };
-pub use table::{Case, Played, Policies};
+pub use table::{Case, Played, Policies, Shown};
 
 /// The codes of this room, in one place. Each has a page in `runtime/docs/errors/`.
 pub mod code {

@@ -49,6 +49,29 @@ pub struct Played {
     pub rows: usize,
     /// The rows that did not come out as they say, each at its place.
     pub failed: Vec<Diagnostic>,
+    /// What the rows show of each rule.
+    pub shown: Shown,
+}
+
+/// Which rules some row shows at work. A rule that is in neither set of any table is law that nobody has seen apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The rules that say "no" or "not yet" in a row that names them and comes out.
+    pub objecting: BTreeSet<String>,
+    /// The rules that are asked in a row that comes out, and let the contact pass.
+    pub passing: BTreeSet<String>,
+}
+
+impl Shown {
+    fn note(&mut self, decision: &Decision, named: &BTreeSet<String>) {
+        for Reason { rule, verdict, .. } in &decision.reasons {
+            if *verdict == Verdict::Permit {
+                self.passing.insert(rule.clone());
+            } else if named.contains(rule) {
+                self.objecting.insert(rule.clone());
+            }
+        }
+    }
 }
 
 impl Policies {
@@ -109,10 +132,12 @@ impl Policies {
         let risks = file.optional("risk").items();
         let rows = contacts.len() + texts.len() + risks.len();
         let mut failed = Vec::new();
-        failed.extend(contacts.iter().filter_map(|item| self.contact(item, &customers, &reader, &mut known)));
+        let mut shown = Shown::default();
+        failed
+            .extend(contacts.iter().filter_map(|item| self.contact(item, &customers, &reader, &mut known, &mut shown)));
         failed.extend(texts.iter().filter_map(|item| self.text(item)));
         failed.extend(risks.iter().filter_map(|item| self.risk(item, &reader)));
-        reader.finish(about).map(|about| Played { about: about.value, rows, failed })
+        reader.finish(about).map(|about| Played { about: about.value, rows, failed, shown })
     }
 
     fn contact(
@@ -121,6 +146,7 @@ impl Policies {
         customers: &BTreeMap<String, Case>,
         reader: &Reader,
         known: &mut BTreeSet<String>,
+        shown: &mut Shown,
     ) -> Option<Diagnostic> {
         let own = ["customer", "with", "purpose", "channel", "sender", "account", "at", "expect", "until", "by", "why"];
         let row = item.map(&own);
@@ -149,6 +175,7 @@ impl Policies {
         let came = verdict(decision.verdict);
         let objected = objectors(&decision);
         if came == wanted && (objected == by || (by.is_empty() && expect == "permit")) {
+            shown.note(&decision, &by);
             return None;
         }
         let says = decision.reasons.iter().filter(|reason| reason.verdict != Verdict::Permit);

@@ -1,10 +1,10 @@
 //! The tables of compliance, played: `workflows/rules/tests/` and `workflows/policies/tests/`. And the proof that a new
 //! law is a change of data: a pack that this code never saw turns an outcome.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use selvedge_policy::{Case, Policies, Then, Verdict};
+use selvedge_policy::{Case, Policies, Shown, Then, Verdict};
 
 /// The YAML files of `workflows/rules` and `workflows/policies`, by their path below `workflows/`.
 #[allow(clippy::unwrap_used, reason = "this is a test")]
@@ -50,17 +50,33 @@ fn every_row_of_every_table_comes_out_as_it_says() {
 }
 
 #[test]
-fn every_rule_objects_in_some_row() {
+fn every_rule_objects_in_some_row_and_lets_another_pass() {
     let files = files();
-    let tables: String =
-        files.iter().filter(|(path, _)| Policies::is_table(path)).map(|(_, text)| text.as_str()).collect();
     let policies = policies(&files);
-    let silent = policies.rules.rules().iter().filter(|rule| {
-        let named = |by: &str| by.split([',', ' ', '[', ']']).any(|id| id == rule.law.id);
-        !tables.lines().filter_map(|line| line.split_once("by: [")).any(|(_, by)| named(by))
-    });
-    let silent: Vec<&str> = silent.map(|rule| rule.law.id.as_str()).collect();
-    assert_eq!(silent, [""; 0], "no table shows what these rules refuse");
+    let tables = files.iter().filter(|(path, _)| Policies::is_table(path));
+    let shown: Vec<Shown> = tables.map(|(path, text)| policies.run(path, text).unwrap().shown).collect();
+    let rules = policies.rules.rules().iter().map(|rule| rule.law.id.as_str());
+    let unseen = |of: fn(&Shown) -> &BTreeSet<String>| -> Vec<&str> {
+        rules.clone().filter(|id| !shown.iter().any(|shown| of(shown).contains(*id))).collect()
+    };
+    assert_eq!(unseen(|shown| &shown.objecting), [""; 0], "no table shows what these rules refuse");
+    assert_eq!(unseen(|shown| &shown.passing), [""; 0], "no table shows what these rules let pass");
+}
+
+#[test]
+fn a_row_shows_the_rules_that_it_names_and_those_that_pass_and_one_that_fails_shows_nothing() {
+    let policies = policies(&files());
+    let table = |expect: &str| {
+        format!(
+            "about: x\ncustomers:\n  ada: {{ jurisdictions: [US], zones: {{ address: America/Chicago }} }}\ncontacts:\n  \
+             - {{ customer: ada, purpose: billing, channel: sms, at: 2026-03-02T18:00:00Z, {expect} }}\n"
+        )
+    };
+    let shown = policies.run("t.yaml", &table("expect: deny, by: [tcpa.consent]")).unwrap().shown;
+    assert_eq!(shown.objecting, BTreeSet::from(["tcpa.consent".to_owned()]));
+    assert!(shown.passing.contains("tcpa.hours") && !shown.passing.contains("tcpa.consent"), "{shown:?}");
+    let failed = policies.run("t.yaml", &table("expect: permit")).unwrap();
+    assert_eq!((failed.failed.len(), failed.shown), (1, Shown::default()));
 }
 
 #[test]
