@@ -39,7 +39,6 @@ pub(crate) struct Message {
 
 impl Trade for Message {
     const NAME: &'static str = "brightline";
-    const PREFIX: &'static str = "msg";
     const DESKS: &'static [&'static str] = &["messages", "lookups"];
     const CARD_SLOTS: &'static [&'static str] = &[];
     const SIGN: Sign = |secret, seconds, body| {
@@ -51,12 +50,16 @@ impl Trade for Message {
         (status, Json(json!({ "errors": [{ "code": code, "title": text }] }))).into_response()
     }
 
+    fn prefix(&self) -> &'static str {
+        "msg"
+    }
+
     fn news(entry: &Entry<Self>) -> (&'static str, Value) {
         ("message.delivered", json!({ "id": entry.id, "client_ref": entry.what.client_ref }))
     }
 
-    fn counts(entries: &[Entry<Self>]) -> [(&'static str, usize); 3] {
-        [("messages", entries.len()), ("charges", 0), ("declined", 0)]
+    fn counts(entries: &[Entry<Self>]) -> [(&'static str, usize); 4] {
+        [("messages", entries.len()), ("charges", 0), ("declined", 0), ("refunds", 0)]
     }
 }
 

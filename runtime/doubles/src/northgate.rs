@@ -1,5 +1,8 @@
 //! Northgate: card charges. Form-encoded, bearer key, `Northgate-Signature`. A charge of nothing asks whether the card is
-//! good; from then on the merchant may charge it as `stored`, without its security code.
+//! good; from then on the merchant may charge it as `stored`, without its security code. A charge is given back once, and
+//! whole ([`refund`]).
+
+mod refund;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,12 +45,14 @@ pub(crate) struct Charge {
     /// A keyed hash of number and expiry: a stored card is known by it.
     #[serde(default)]
     card: String,
+    /// The charge that this gives back; empty for a charge.
+    #[serde(default)]
+    gives_back: String,
 }
 
 impl Trade for Charge {
     const NAME: &'static str = "northgate";
-    const PREFIX: &'static str = "ch";
-    const DESKS: &'static [&'static str] = &["charges"];
+    const DESKS: &'static [&'static str] = &["charges", "refunds"];
     const CARD_SLOTS: &'static [&'static str] = &["card[number]", "card[exp_month]", "card[exp_year]", "card[cvc]"];
     const SIGN: Sign = |secret, seconds, body| {
         let signature = seal::mac(secret, format!("{seconds}.{body}").as_bytes());
@@ -65,25 +70,42 @@ impl Trade for Charge {
         (status, Json(json!({ "error": { "type": kind, "code": code, "message": text } }))).into_response()
     }
 
+    fn prefix(&self) -> &'static str {
+        if self.is_charge() { "ch" } else { "re" }
+    }
+
     fn news(entry: &Entry<Self>) -> (&'static str, Value) {
+        if !entry.what.is_charge() {
+            return ("refund.succeeded", refund::show(entry));
+        }
         let kind = if entry.what.failure.is_empty() { "charge.succeeded" } else { "charge.failed" };
         (kind, show(entry))
     }
 
-    fn counts(entries: &[Entry<Self>]) -> [(&'static str, usize); 3] {
-        let declined = entries.iter().filter(|entry| !entry.what.failure.is_empty()).count();
-        let charged = entries.iter().filter(|entry| entry.what.failure.is_empty() && entry.what.amount > 0).count();
-        [("messages", 0), ("charges", charged), ("declined", declined)]
+    fn counts(entries: &[Entry<Self>]) -> [(&'static str, usize); 4] {
+        let count = |which: fn(&Charge) -> bool| entries.iter().filter(|entry| which(&entry.what)).count();
+        let charged = count(|what| what.is_charge() && what.failure.is_empty() && what.amount > 0);
+        let declined = count(|what| !what.failure.is_empty());
+        [("messages", 0), ("charges", charged), ("declined", declined), ("refunds", count(|what| !what.is_charge()))]
+    }
+}
+
+impl Charge {
+    fn is_charge(&self) -> bool {
+        self.gives_back.is_empty()
     }
 }
 
 type Shared = State<Arc<Vendor<Charge>>>;
 type Answer = Result<Response, Refused>;
-/// The keys of charges that have not been answered yet.
+/// The keys of orders that have not been answered yet.
 type InFlight = Arc<Mutex<BTreeSet<String>>>;
 
 pub(crate) fn routes(vendor: &Arc<Vendor<Charge>>) -> Router {
-    let api = Router::new().route("/v1/charges", post(charge).get(find)).layer(Extension(InFlight::default()));
+    let api = Router::new()
+        .route("/v1/charges", post(charge).get(find))
+        .route("/v1/refunds", post(refund::refund))
+        .layer(Extension(InFlight::default()));
     vendor.router(api, Router::new())
 }
 
@@ -105,24 +127,32 @@ async fn charge(
     let on_file = vendor.ledger().entries().iter().any(good);
     let what = request.decide(vendor.now(), card, on_file);
     let status = if what.failure.is_empty() { "succeeded" } else { "failed" };
-    let (entry, replayed) = match vendor.take(Order { key, fingerprint, status, what }, fault)? {
-        Taken::New(entry) => (entry, false),
-        Taken::Replayed(entry) => (entry, true),
-        Taken::Mismatch => {
-            return Err(refuse(422, "idempotency_mismatch", "this key belongs to another charge"));
-        }
-    };
+    let (entry, replayed) = taken(vendor.take(Order { key, fingerprint, status, what }, fault)?)?;
     wait(flight, fault).await;
 
-    let mut answer = if entry.what.failure.is_empty() {
+    let answer = if entry.what.failure.is_empty() {
         Json(show(&entry)).into_response()
     } else {
         refuse(402, &entry.what.failure, "the card was not charged").into_response()
     };
+    Ok(marked(answer, replayed))
+}
+
+/// What is kept under a key, and whether it was there before.
+fn taken(taken: Taken<Charge>) -> Result<(Entry<Charge>, bool), Refused> {
+    match taken {
+        Taken::New(entry) => Ok((entry, false)),
+        Taken::Replayed(entry) => Ok((entry, true)),
+        Taken::Mismatch => Err(refuse(422, "idempotency_mismatch", "this key belongs to another order")),
+    }
+}
+
+/// An answer that says whether it was given before.
+fn marked(mut answer: Response, replayed: bool) -> Response {
     if replayed {
         answer.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
     }
-    Ok(answer)
+    answer
 }
 
 /// Holds the answer back. A late charge is in flight until its answer is out; one whose answer is lost is
@@ -154,7 +184,7 @@ async fn find(State(vendor): Shared, query: Result<Query<FindQuery>, QueryReject
 }
 
 fn show(entry: &Entry<Charge>) -> Value {
-    let Charge { amount, currency, reference, brand, last4, failure, card: _ } = &entry.what;
+    let Charge { amount, currency, reference, brand, last4, failure, card: _, gives_back: _ } = &entry.what;
     let mut charge = json!({
         "id": entry.id,
         "object": "charge",
@@ -255,6 +285,7 @@ impl Requested {
             last4: if real { self.number[self.number.len() - 4..].to_owned() } else { String::new() },
             failure: failure.to_owned(),
             card,
+            gives_back: String::new(),
         }
     }
 }
@@ -290,7 +321,7 @@ fn brand(number: &str) -> &'static str {
     }
 }
 
-/// One charge on its way; it ends when this is dropped, also when the client hangs up.
+/// One order on its way; it ends when this is dropped, also when the client hangs up.
 struct Flight {
     all: InFlight,
     key: String,

@@ -27,20 +27,20 @@ pub(crate) const MAX_KEY: usize = 255;
 pub(crate) trait Trade: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name of the vendor and of its ledger file.
     const NAME: &'static str;
-    /// The prefix of its ids.
-    const PREFIX: &'static str;
     /// The desks that faults can be commanded for.
     const DESKS: &'static [&'static str];
     /// The form fields in which card data is meant to arrive.
     const CARD_SLOTS: &'static [&'static str];
     /// How it signs webhooks.
     const SIGN: Sign;
+    /// The prefix of the id of such an order.
+    fn prefix(&self) -> &'static str;
     /// How it words an error.
     fn error(status: StatusCode, code: &str, text: &str) -> Response;
     /// What it tells the client about an order: the type of the event and its `data`.
     fn news(entry: &Entry<Self>) -> (&'static str, Value);
-    /// How many `messages`, `charges` and `declined` charges there are.
-    fn counts(entries: &[Entry<Self>]) -> [(&'static str, usize); 3];
+    /// How many `messages`, `charges`, `declined` charges and `refunds` there are.
+    fn counts(entries: &[Entry<Self>]) -> [(&'static str, usize); 4];
 }
 
 /// A request that is refused: the answer that says so, on the heap because it is large and rare.
@@ -128,7 +128,7 @@ impl<T: Trade> Vendor<T> {
             return Ok(if same { Taken::Replayed(known.clone()) } else { Taken::Mismatch });
         }
         let entry = Entry {
-            id: seal::id(T::PREFIX, &order.key),
+            id: seal::id(order.what.prefix(), &order.key),
             key: order.key,
             fingerprint: order.fingerprint,
             status: order.status.to_owned(),

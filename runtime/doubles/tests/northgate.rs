@@ -74,6 +74,49 @@ async fn a_good_card_is_charged_found_by_its_reference_and_reported_with_a_signa
     assert_eq!(headers["northgate-signature"], *signature);
 }
 
+async fn refund(double: &RunningDouble, key: &str, charge: &str) -> Answer {
+    let url = format!("{}/v1/refunds", double.base_url);
+    let form = "application/x-www-form-urlencoded";
+    let request = client().post(url).bearer_auth(API_KEY).header("Idempotency-Key", key).header("content-type", form);
+    ask(request.body(format!("charge={charge}"))).await
+}
+
+#[tokio::test]
+async fn a_charge_is_given_back_whole_and_once() {
+    let dir = tempdir().unwrap();
+    let receiver = Receiver::start(0).await;
+    let double = northgate(config(&dir, &receiver.url)).await.unwrap();
+    let charged = charge(&double, "key-1", &[]).await.json["id"].as_str().unwrap().to_owned();
+    let declined = charge(&double, "key-2", &[("card[number]", DECLINED)]).await;
+    assert_eq!(declined.status, 402);
+
+    let first = refund(&double, "undo-1", &charged).await;
+    let id = first.json["id"].clone();
+    assert!(id.as_str().unwrap().starts_with("re_"));
+    let shown = json!({
+        "id": id, "object": "refund", "status": "succeeded", "amount": 4167, "currency": "usd", "charge": charged,
+    });
+    assert_eq!((first.status, &first.json, first.replayed), (200, &shown, false));
+    let again = refund(&double, "undo-1", &charged).await;
+    assert_eq!((again.status, again.json, again.replayed), (200, shown, true));
+
+    let code = |answer: Answer| (answer.status, answer.json["error"]["code"].as_str().unwrap().to_owned());
+    assert_eq!(code(refund(&double, "undo-2", &charged).await), (400, "charge_already_refunded".into()));
+    assert_eq!(code(refund(&double, "undo-1", "ch_other").await), (422, "idempotency_mismatch".into()));
+    assert_eq!(code(refund(&double, "key-1", &charged).await), (422, "idempotency_mismatch".into()), "a charge's key");
+    for nothing in ["ch_other", id.as_str().unwrap(), ""] {
+        assert_eq!(code(refund(&double, "undo-3", nothing).await), (404, "charge_not_found".into()), "{nothing}");
+    }
+    assert_eq!(command(&double.base_url, r#"{"on":"refunds","kind":"fail"}"#).await, 204);
+    assert_eq!(code(refund(&double, "undo-4", &charged).await), (503, "unavailable".into()));
+
+    let books = ledger(&double.base_url).await;
+    assert_eq!((&books["charges"], &books["declined"], &books["refunds"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!(find(&double, "key-1").await["data"].as_array().unwrap().len(), 1, "a refund is no charge");
+    let heard = receiver.wait(3).await;
+    assert!(heard.iter().any(|(_, body)| body.contains("refund.succeeded")), "{heard:?}");
+}
+
 #[tokio::test]
 async fn a_card_that_is_not_charged_is_402_with_the_reason_and_the_same_on_a_replay() {
     let dir = tempdir().unwrap();

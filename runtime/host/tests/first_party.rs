@@ -17,6 +17,9 @@ use selvedge_host::{Host, HostConfig, Registry};
 
 const NOW: i64 = 1_767_225_600_000_000;
 
+/// The first-party connectors.
+const ALL: [&str; 4] = ["brightline-sms", "brightline-sim", "northgate-cards", "northgate-refunds"];
+
 struct World {
     registry: Registry,
     brightline: RunningDouble,
@@ -39,7 +42,7 @@ async fn world() -> World {
     let northgate = selvedge_doubles::northgate(config("northgate")).await.unwrap();
     let connections = connections(&[("brightline", &brightline.base_url), ("northgate", &northgate.base_url)]);
     let mut registry = Registry::new(Host::new(HostConfig { deadline: Duration::from_secs(5) }).unwrap());
-    for name in ["brightline-sms", "brightline-sim", "northgate-cards"] {
+    for name in ALL {
         let connector = registry.host().load(first_party(name), &connections).unwrap();
         registry.add(connector).unwrap();
     }
@@ -134,6 +137,32 @@ async fn a_declined_card_is_an_answer_and_no_failure() {
     assert!(why.contains("declined"), "{why}");
     let found = world.registry.lookup(&call).await.result.unwrap().unwrap();
     assert_eq!((found.status, found.detail), (ReportStatus::Failed, why));
+}
+
+#[tokio::test]
+async fn a_charge_is_given_back_once_by_a_connector_that_sees_no_card() {
+    let world = world().await;
+    let pay = call(&world.registry, "northgate-cards", "pay", "int_1:pay:1");
+    let paid = world.registry.charge(&pay, 12_500, "USD", card("4242424242424242")).await.result;
+    let Ok(Charged::Paid(reference)) = paid else { panic!("{paid:?}") };
+    let payment = || vec![("payment".to_owned(), field("payment.reference", "PII", &reference))];
+    let undo = call(&world.registry, "northgate-refunds", "pay", "int_1:pay:undo:1");
+    let refunded = world.registry.perform(&undo, "refund", payment()).await;
+    let refund = refunded.result.unwrap();
+    assert!(refund.starts_with("re_"), "{refund}");
+    let places: Vec<_> = refunded.accesses.iter().map(|a| format!("{} {}", a.field, a.place)).collect();
+    assert_eq!(places, ["payment.reference northgate POST /v1/refunds charge"]);
+    let again = world.registry.perform(&undo, "refund", payment()).await;
+    assert_eq!(again.result, Ok(refund), "asked again under its key, the vendor answers the same");
+
+    let other = call(&world.registry, "northgate-refunds", "pay", "int_1:pay:undo:2");
+    let twice = world.registry.perform(&other, "refund", payment()).await;
+    assert_eq!(twice.result, Err(Failure::Permanent("HTTP 400".into())), "the money is back already");
+    let nothing = world.registry.perform(&other, "refund", Vec::new()).await;
+    assert!(matches!(nothing.result, Err(Failure::Permanent(_))), "{:?}", nothing.result);
+    let whose = vec![("payment".to_owned(), field("payment.reference", "PII", "ch_of_nobody"))];
+    let unknown = world.registry.perform(&other, "refund", whose).await;
+    assert_eq!(unknown.result, Err(Failure::Permanent("HTTP 404".into())));
 }
 
 #[tokio::test]
@@ -233,17 +262,17 @@ async fn what_a_customer_writes_reaches_the_engine_and_no_connector() {
 }
 
 #[tokio::test]
-async fn loading_all_three_takes_well_below_a_second() {
+async fn loading_all_of_them_takes_well_below_a_second() {
     drop(world().await);
     let began = Instant::now();
     let host = Host::new(HostConfig::default()).unwrap();
     let connections =
         connections(&[("brightline", "http://127.0.0.1:9"), ("northgate", "https://api.northgate.example")]);
-    for name in ["brightline-sms", "brightline-sim", "northgate-cards"] {
+    for name in ALL {
         host.load(first_party(name), &connections).unwrap();
     }
     let took = began.elapsed();
-    eprintln!("three connectors loaded in {took:?}");
+    eprintln!("four connectors loaded in {took:?}");
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
 

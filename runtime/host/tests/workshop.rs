@@ -52,5 +52,8 @@ fn what_is_up_to_date_is_not_built_again() {
     let second = build_workspace(&common::root().join("plugins"), &mut |line| heard.push(line.to_owned())).unwrap();
     assert!(!heard.iter().any(|line| line.starts_with("Compiling")), "{heard:?}");
     assert_eq!(first, second);
-    assert_eq!(first.keys().collect::<Vec<_>>(), ["brightline-sim", "brightline-sms", "northgate-cards"]);
+    assert_eq!(
+        first.keys().collect::<Vec<_>>(),
+        ["brightline-sim", "brightline-sms", "northgate-cards", "northgate-refunds"]
+    );
 }
