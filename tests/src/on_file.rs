@@ -1,6 +1,6 @@
 //! A customer who puts a card on file, on the page that a text links to.
 
-use crate::served::{Served, code, page, until};
+use crate::served::{Served, code, hidden, page, until};
 
 const FORM: &str = "content-type: application/x-www-form-urlencoded";
 
@@ -23,10 +23,4 @@ pub fn put_on_file(served: &Served, mobile: &str, nth: usize, card: &str) -> Str
     let card = format!("number={card}&month=12&year=2031&cvc=737&words_id={words}&agree=yes");
     assert_eq!(served.node.post(&format!("{page}/card"), &[FORM, &mark], &card).status, 303);
     until(|| Some(served.node.get(&page, &[&mark])).filter(|shown| shown.body.contains("is on file"))).body
-}
-
-/// The value of a hidden field of a page.
-fn hidden(page: &str, name: &str) -> String {
-    let (_, after) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page}"));
-    after.split('"').next().unwrap().to_owned()
 }

@@ -33,7 +33,17 @@ pub struct Served {
 impl Served {
     /// Plays the story and keeps the node up.
     pub fn start() -> Served {
-        let data = folder();
+        Served::over(folder())
+    }
+
+    /// `kill -9`, and a start again over the same data. Who was signed in still is.
+    pub fn killed_and_started_again(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        *self = Served::over(std::mem::replace(&mut self.data, folder()));
+    }
+
+    fn over(data: TempDir) -> Served {
         let story = data.path().join("story.jsonl");
         let mut command = demo_command(data.path(), &["--serve"]);
         command.stdin(Stdio::piped()).stdout(std::fs::File::create(&story).unwrap()).stderr(Stdio::piped());
@@ -68,14 +78,23 @@ impl Served {
 
     /// The customer texts back from this number; returns when the node has taken note of it.
     pub fn text_back(&self, number: &str, words: &str) {
+        let path = format!("/handset/{}", number.trim_start_matches('+'));
+        let answer = self.command("brightline", &path, &json!({ "text": words }));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Tells a vendor's double something that no real vendor is told: `/control/fault`.
+    pub fn command(&self, vendor: &str, path: &str, body: &Value) -> Answer {
+        let (address, place) = self.vendor(vendor);
+        let control = format!("x-double-control: {}", place["control_token"].as_str().unwrap());
+        Node { address }.post(path, &[&control, "content-type: application/json"], &body.to_string())
+    }
+
+    /// Where a vendor's double listens, and what the demonstration knows of it.
+    pub fn vendor(&self, name: &str) -> (String, Value) {
         let place = std::fs::read_to_string(self.data.path().join("demo.json")).unwrap();
         let place: Value = serde_json::from_str(&place).unwrap();
-        let address = place["vendors"]["brightline"].as_str().unwrap().replace("http://", "");
-        let control = format!("x-double-control: {}", place["control_token"].as_str().unwrap());
-        let path = format!("/handset/{}", number.trim_start_matches('+'));
-        let body = json!({ "text": words }).to_string();
-        let answer = Node { address }.post(&path, &[&control, "content-type: application/json"], &body);
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        (place["vendors"][name].as_str().unwrap().replace("http://", ""), place)
     }
 
     /// Asks as the holder of a token.
@@ -260,6 +279,12 @@ pub fn code(text: &str) -> String {
 pub fn page(text: &str) -> String {
     let token = text.split_once("/pay/").and_then(|(_, after)| after.split_whitespace().next());
     format!("/pay/{}", token.unwrap_or_else(|| panic!("no link in `{text}`")))
+}
+
+/// The value of a hidden field of a page.
+pub fn hidden(page: &str, name: &str) -> String {
+    let (_, after) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page}"));
+    after.split('"').next().unwrap().to_owned()
 }
 
 /// Waits for something.

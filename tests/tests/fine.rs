@@ -3,19 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
 
 use selvedge_tests::orders;
-use selvedge_tests::served::{Served, data_of, page, until};
+use selvedge_tests::served::{Served, data_of, hidden, page, until};
 use serde_json::json;
 
 const MOBILE: &str = "+13125550161";
 const CARD: &str = "5555555555554444";
 const DIAGNOSIS: &str = "canary-migraine-90c4";
 const FORM: &str = "content-type: application/x-www-form-urlencoded";
-
-/// The value of a hidden field of a page.
-fn hidden(page: &str, name: &str) -> String {
-    let (_, after) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page}"));
-    after.split('"').next().unwrap().to_owned()
-}
 
 #[test]
 fn a_guest_pays_a_fine_and_learns_nothing_else() {

@@ -496,9 +496,10 @@ fn stories() -> Value {
         "What must come of it; what is left out is not looked at.",
         vec![
             ("ending", MUST, words("How it ends.", &["completed", "failed", "declined", "open"])),
-            ("path", MAY, list("The steps that the run came to.", step)),
+            ("path", MAY, list("The steps that the run came to.", step.clone())),
             ("messages", MAY, list("All messages that went out.", message)),
             ("money", MAY, list("All money that was taken.", paid)),
+            ("undone", MAY, list("The steps that were undone, the newest first.", step)),
             ("decisions", MAY, list("All decisions that were no plain yes.", decision)),
         ],
     );

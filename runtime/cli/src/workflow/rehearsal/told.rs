@@ -2,7 +2,7 @@
 
 use selvedge_engine::Fact;
 use selvedge_engine::ports::Micros;
-use selvedge_engine::run::step_of;
+use selvedge_engine::run::{step_of, undoes};
 use selvedge_policy::{Decision, Reason, Verdict};
 use selvedge_record::Event;
 
@@ -25,6 +25,16 @@ pub fn path(events: &[Event]) -> Vec<String> {
     let mut path: Vec<String> = nodes.map(|node| step_of(node).into_owned()).collect();
     path.dedup();
     path
+}
+
+/// The steps that were undone, in that order.
+pub fn undone(events: &[Event]) -> Vec<String> {
+    let facts = events.iter().filter_map(|event| Fact::from_kind_and_data(&event.kind, event.data.clone()).ok());
+    let undone = facts.filter_map(|fact| match fact {
+        Fact::Done { node, exit, .. } if exit == "done" && undoes(&node) => Some(step_of(&node).into_owned()),
+        _ => None,
+    });
+    undone.collect()
 }
 
 /// Every decision that was no plain yes, in their order.

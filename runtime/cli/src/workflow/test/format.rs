@@ -121,6 +121,8 @@ pub struct Then {
     pub messages: Option<Spanned<Vec<Message>>>,
     /// All money that moved.
     pub money: Option<Spanned<Vec<Paid>>>,
+    /// The steps that were undone, the newest first.
+    pub undone: Option<Spanned<Vec<String>>>,
     /// All decisions that were no plain yes.
     pub decisions: Option<Spanned<Vec<Decided>>>,
 }
@@ -387,7 +389,7 @@ impl Reading<'_> {
     }
 
     fn then(&self, item: &Item<'_, '_>) -> Option<Then> {
-        let keys = item.map(&["ending", "path", "messages", "money", "decisions"]);
+        let keys = item.map(&["ending", "path", "messages", "money", "undone", "decisions"]);
         let ending = keys.required("ending").one_of(&["completed", "failed", "declined", "open"]);
         let path = list(&keys, "path", |item| self.step(item));
         let messages = list(&keys, "messages", |item| {
@@ -401,6 +403,7 @@ impl Reading<'_> {
             let (step, amount) = (self.step(&keys.required("step")), amount(&keys.required("amount")));
             Some(Paid { step: step?, amount: amount?.value })
         });
+        let undone = list(&keys, "undone", |item| self.step(item));
         let decisions = list(&keys, "decisions", |item| {
             let keys = item.named("a decision").map(&["step", "verdict", "rules", "until"]);
             let step = self.step(&keys.required("step"));
@@ -409,7 +412,7 @@ impl Reading<'_> {
             let until = local(&keys.optional("until"));
             Some(Decided { step: step?, verdict: verdict?.value, rules, until })
         });
-        Some(Then { ending: ending?, path, messages, money, decisions })
+        Some(Then { ending: ending?, path, messages, money, undone, decisions })
     }
 
     /// The id of a step of the workflow, or `call` for the call that it begins with where we place it.

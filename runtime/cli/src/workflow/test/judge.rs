@@ -19,6 +19,7 @@ pub fn judge(then: &Then, told: &Told) -> Vec<Diagnostic> {
     }
     findings.extend(compare("messages", then.messages.as_ref(), &told.messages, same_message, message));
     findings.extend(compare("money", then.money.as_ref(), &told.money, Paid::eq, paid));
+    findings.extend(compare("undone", then.undone.as_ref(), &told.undone, String::eq, |step| format!("`{step}`")));
     findings.extend(compare("decisions", then.decisions.as_ref(), &told.decisions, Decided::eq, decided));
     findings
 }

@@ -27,6 +27,8 @@ pub struct Told {
     pub messages: Vec<Message>,
     /// What was taken.
     pub money: Vec<Paid>,
+    /// What was undone.
+    pub undone: Vec<String>,
     /// What was no plain yes.
     pub decisions: Vec<Decided>,
     /// `completed`, or `open`.
@@ -69,6 +71,7 @@ pub async fn play(definition: &Definition, story: &Story) -> miette::Result<Resu
         path: told::path(&events),
         messages: messages.collect(),
         money: money.collect(),
+        undone: told::undone(&events),
         decisions: decisions.collect(),
         ending: if run.closed { run.summary().at } else { "open".into() },
         standing: standing(&run),
