@@ -12,6 +12,7 @@ mod names;
 mod order;
 mod parts;
 mod paths;
+mod twice;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -86,6 +87,7 @@ pub(crate) fn check(context: &Context<'_>) -> Findings {
     order::check(context, &mut findings);
     parts::check(context, &mut findings);
     names::check(context, &mut findings);
+    twice::check(context, &mut findings);
     budget::check(context, &mut findings);
     in_order(&mut findings.refusals);
     findings

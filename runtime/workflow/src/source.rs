@@ -94,6 +94,8 @@ pub mod code {
     pub const UNUSED: &str = "W140";
     /// A warning: a text that costs more than it looks.
     pub const COSTLY_TEXT: &str = "W141";
+    /// A warning: one path on which the same amount is paid by two steps.
+    pub const PAID_TWICE: &str = "W143";
 
     /// All of them, for the test that each has its page.
     pub const ALL: &[&str] = &[
@@ -127,6 +129,7 @@ pub mod code {
         OVER_BUDGET,
         UNUSED,
         COSTLY_TEXT,
+        PAID_TWICE,
     ];
 }
 

@@ -192,3 +192,21 @@ fn steps_in_steps_end_somewhere() {
     let many: String = (0..501).map(|n| format!("  - wait: {{ id: w-{n}, for: 2d }}\n")).collect();
     assert!(flow(&many).unwrap_err().contains("W105"));
 }
+
+#[test]
+fn who_took_the_branch_that_pays_must_not_pay_again_after_it_but_either_branch_may_pay() {
+    let before = ["identity", "owed", "plan"].map(step).concat();
+    let pays = step("invitation") + &step("first-payment");
+    let again = pays.replace("invitation", "reminder").replace("first-payment", "second-payment");
+    let told = |steps: String| {
+        let warnings = flow(&steps).unwrap().warnings;
+        warnings.iter().filter(|found| found.code == "W143").map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let twice = told(before.clone() + &choose(RICH, &pays, "") + &again);
+    assert!(
+        twice.contains("`second-payment` charges `plan.first`, which `first-payment` has charged before"),
+        "{twice}"
+    );
+    assert!(twice.contains("first-payment → second-payment"), "{twice}");
+    assert_eq!(told(before + &choose(RICH, &pays, &again)), "");
+}
