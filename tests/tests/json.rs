@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 /// Objects whose keys are names of a workflow, a rule or a field, and no words of ours.
-const NAMED: [&str; 4] = ["endings", "facts", "unsafe_by_change", "unsafe_by_rule"];
+const NAMED: [&str; 5] = ["endings", "facts", "kinds_by_rule", "unsafe_by_change", "unsafe_by_rule"];
 
 /// The form of what was printed: each value's kind in its place, and lists as one of all their items. `key?`: not always there.
 #[derive(Clone, Debug, PartialEq)]

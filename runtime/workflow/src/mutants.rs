@@ -28,6 +28,8 @@ pub struct Spoilt {
     pub unsafe_mutants: usize,
     /// How many were unsafe by each rule of the judge.
     pub unsafe_by_rule: BTreeMap<&'static str, usize>,
+    /// The kinds of change by which each rule of the judge was broken.
+    pub kinds_by_rule: BTreeMap<&'static str, BTreeSet<&'static str>>,
     /// How many of each kind of change were unsafe.
     pub unsafe_by_change: BTreeMap<&'static str, usize>,
     /// The unsafe ones that the checker would publish.
@@ -72,6 +74,7 @@ pub fn spoil(
         malformed: 0,
         unsafe_mutants: 0,
         unsafe_by_rule: RULES.iter().map(|rule| (*rule, 0)).collect(),
+        kinds_by_rule: RULES.iter().map(|rule| (*rule, BTreeSet::new())).collect(),
         unsafe_by_change: BTreeMap::new(),
         published_unsafe: Vec::new(),
     };
@@ -89,6 +92,7 @@ pub fn spoil(
         spoilt.unsafe_mutants += 1;
         for rule in &breaks {
             *spoilt.unsafe_by_rule.entry(rule).or_default() += 1;
+            spoilt.kinds_by_rule.entry(rule).or_default().insert(kind);
         }
         if compile(&files, name, &connectors).is_ok() {
             spoilt.published_unsafe.push(Survivor { place, change, breaks });
