@@ -257,7 +257,7 @@ impl Story {
         let seed = std::env::var("SELVEDGE_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed: u64 = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         eprintln!("SELVEDGE_SEED={seed}");
-        let (vendor, keys) = (Database::create().await, tempfile::tempdir().unwrap());
+        let (vendor, keys) = (Database::of_vendor().await, tempfile::tempdir().unwrap());
         let ledger = PgPool::connect(&vendor.url()).await.unwrap();
         sqlx::query("CREATE TABLE sent (key text PRIMARY KEY, asked int NOT NULL)").execute(&ledger).await.unwrap();
         let began = machine_time();

@@ -20,6 +20,7 @@ struct Server {
 
 static SERVER: OnceLock<Server> = OnceLock::new();
 static PAIR: OnceLock<Server> = OnceLock::new();
+static VENDORS: OnceLock<Server> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 impl Server {
@@ -85,6 +86,11 @@ impl Database {
     /// The same where a standby follows.
     pub async fn create_with_standby() -> Database {
         Database::create_on(pair()).await
+    }
+
+    /// A vendor's own, on a server that no story crashes: its ledger is what they are held against.
+    pub async fn of_vendor() -> Database {
+        Database::create_on(VENDORS.get_or_init(|| Server::start(&[]))).await
     }
 
     /// One that is not there.
